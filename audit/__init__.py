@@ -1,0 +1,1 @@
+"""Security events: append-only rows with opaque ids and no foreign keys."""

@@ -1,0 +1,1 @@
+"""Signing keys that rotate by a timetable. Knows nothing of OAuth."""

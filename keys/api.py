@@ -1,0 +1,249 @@
+"""The front door of keys: everything that the apps above may call."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from keys import compact, jose, sealing
+from keys.algorithms import Purpose
+from keys.custodians import custodian_named
+from keys.errors import KeysError, LifetimeTooLong, TokenRefused
+from keys.published_set import PublishedSet, published_sets
+from keys.sealing import SealedColumn
+from keys.selectors import rings
+from keys.signer import RingName, check_lifetime, signer
+from realms.models import Realm
+
+__all__ = [
+    "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_mac", "current_kid", "mac",
+    "public_jwks", "readiness", "seal", "sign_jwt", "tagging_kid", "unseal", "verify_jwt",
+]  # fmt: skip
+
+MAC_ALGORITHM = "HMAC-SHA256"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedToken:
+    """A compact JWS, and the kid of the key that signed it."""
+
+    token: str
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """The claims of a token that was verified, and by which key."""
+
+    claims: Mapping[str, Any]
+    kid: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class RingReadiness:
+    """Whether a ring can sign now; `detail` is the name of what stands in the way."""
+
+    realm: str
+    purpose: str
+    algorithm: str
+    ready: bool
+    detail: str
+
+
+def sign_jwt(
+    claims: Mapping[str, object],
+    *,
+    realm: Realm,
+    typ: str,
+    now: datetime,
+    algorithm: str = "ES256",
+    purpose: Purpose = Purpose.SIGN,
+) -> SignedToken:
+    """Sign claims with the key that is active (RFC 7519, RFC 8725).
+
+    Arguments:
+        claims: the payload; `exp` must be there, in seconds since 1970.
+        realm: whose key signs.
+        typ: the kind of token for the header, such as `at+jwt`.
+        now: the moment of signing, aware.
+        algorithm: the `alg` of the ring.
+        purpose: which ring of that algorithm.
+
+    Returns:
+        The token and the kid.
+
+    Raises:
+        NoSigningKey: no key may sign, or the database can't be asked; answer 503.
+        UnknownRing: the realm has no such ring.
+        LifetimeTooLong: `exp` is missing, or past what the key may vouch for.
+        MissingMasterSecret, SealBroken: the key can't be unsealed; answer 503.
+    """
+    key, private = signer.signing_key(RingName(realm.pk, purpose, algorithm), now)
+    expiry = claims.get("exp")
+    if type(expiry) is not int:
+        raise LifetimeTooLong("A token needs an exp, in whole seconds.")
+    check_lifetime(key, expires_at=datetime.fromtimestamp(expiry, UTC), now=now)
+    if isinstance(private, bytes):
+        raise KeysError("A symmetric key never signs a token.")
+    return SignedToken(jose.sign(claims, key=private, algorithm=algorithm, kid=key.kid, typ=typ), key.kid)
+
+
+def verify_jwt(
+    token: str,
+    *,
+    realm: Realm,
+    typ: str,
+    now: datetime,
+    audience: str | None = None,
+) -> VerifiedToken:
+    """Verify a token of a realm against its published keys, as a service would (RFC 8725 §3).
+
+    Arguments:
+        token: the compact JWS.
+        realm: whose token it has to be.
+        typ: the kind of token that is expected here.
+        now: the moment, aware.
+        audience: who must be among its audience; None leaves the audience to the caller.
+
+    Raises:
+        TokenRefused: it is malformed, of another kind, issuer or audience, expired, not valid yet, or not
+            signed by a published key; the message says which, and never repeats the token.
+        PublishedSetUnavailable: the published keys can't be read.
+    """
+    parsed = compact.parse(token)
+    if parsed.typ.lower().removeprefix("application/") != typ.lower():
+        raise TokenRefused(f"The token is of the kind {parsed.typ[:32]!r}, and {typ!r} is expected.")
+    key = published_sets.at(realm.slug, now).keys.get(parsed.kid)
+    if key is None:
+        raise TokenRefused(f"No published key has the kid {parsed.kid[:64]!r}.")
+    jose.verify_signature(parsed, key=key.public_key, algorithm=key.algorithm)
+    _check_claims(parsed.claims, issuer=realm.issuer, audience=audience, now=now, skew=key.skew)
+    return VerifiedToken(parsed.claims, key.kid, key.algorithm)
+
+
+def _check_claims(
+    claims: Mapping[str, Any], *, issuer: str, audience: str | None, now: datetime, skew: timedelta
+) -> None:
+    """Every claim against what is expected; another worker's clock may have run ahead by the skew."""
+    moment = now.timestamp()
+    if claims.get("iss") != issuer:
+        raise TokenRefused(f"The token's issuer is not {issuer}.")
+    if audience is not None:
+        found = claims.get("aud")
+        if audience not in (found if isinstance(found, list) else [found]):
+            raise TokenRefused(f"The token is not meant for {audience}.")
+    if moment >= claims["exp"]:
+        raise TokenRefused(f"The token expired at {datetime.fromtimestamp(claims['exp'], UTC):%Y-%m-%d %H:%M:%S} UTC.")
+    for name in ("nbf", "iat"):
+        if claims.get(name, 0) > moment + skew.total_seconds():
+            raise TokenRefused(f"The token's {name} lies in the future.")
+
+
+def public_jwks(realm: str, *, now: datetime) -> PublishedSet:
+    """The JWK Set of a realm as ready bytes, with its ETag. Never unseals anything.
+
+    Arguments:
+        realm: the realm's slug.
+        now: the moment, aware.
+
+    Raises:
+        PublishedSetUnavailable: the database is away, and memory too old or empty.
+        UnknownRealm: there is no such realm.
+    """
+    return published_sets.at(realm, now)
+
+
+def current_kid(*, realm: Realm, now: datetime, algorithm: str = "ES256", purpose: Purpose = Purpose.SIGN) -> str:
+    """The kid of the key that signs at a moment.
+
+    Raises:
+        NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
+    """
+    return signer.signing_key(RingName(realm.pk, purpose, algorithm), now)[0].kid
+
+
+def tagging_kid(*, realm: Realm, expires_at: datetime, at: datetime) -> str:
+    """The kid of the key that tags handles at a moment.
+
+    Arguments:
+        realm: whose handle it is.
+        expires_at: when the handle ends at the latest.
+        at: the moment of tagging; the moment of a past rotation gives the key of then.
+
+    Raises:
+        LifetimeTooLong: the handle would outlive the key.
+        NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
+    """
+    key, _ = signer.signing_key(_mac_ring(realm), at)
+    check_lifetime(key, expires_at=expires_at, now=at)
+    return key.kid
+
+
+def mac(message: bytes, *, realm: Realm, kid: str, now: datetime) -> bytes:
+    """The HMAC-SHA256 of a message under a key of the realm's mac ring: 32 bytes.
+
+    Raises:
+        KeysError: the kid names no trusted key of the ring.
+        NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
+    """
+    tag = signer.tag(_mac_ring(realm), kid, message, now)
+    if tag is None:
+        raise KeysError(f"The mac ring has no trusted key {kid!r}.")
+    return tag
+
+
+def check_mac(message: bytes, tag: bytes, *, realm: Realm, kid: str, now: datetime) -> bool:
+    """Whether a tag is the one that `mac` makes; compared in constant time, without a query.
+
+    Returns:
+        False also where the kid names no key, or one that is compromised or past its time.
+
+    Raises:
+        NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
+    """
+    expected = signer.tag(_mac_ring(realm), kid, message, now)
+    return expected is not None and hmac.compare_digest(expected, tag)
+
+
+def _mac_ring(realm: Realm) -> RingName:
+    return RingName(realm.pk, Purpose.MAC, MAC_ALGORITHM)
+
+
+def seal(plaintext: bytes, *, column: SealedColumn, row: str) -> bytes:
+    """Seal a value for one row and column; register the column with `keys.hooks`, so that a rewrap reaches it.
+
+    Arguments:
+        plaintext: what is to be hidden.
+        column: where it will live.
+        row: the row's primary key as text; it has to be known beforehand.
+    """
+    return sealing.seal(plaintext, context=column.context(row), custodian=custodian_named("local"))
+
+
+def unseal(blob: bytes, *, column: SealedColumn, row: str) -> bytes:
+    """Open a value that `seal` made, in its place.
+
+    Raises:
+        MissingMasterSecret, SealBroken: what sealed it is not at hand, or it was altered or moved.
+    """
+    return sealing.unseal(blob, context=column.context(row), custodian=custodian_named("local"))
+
+
+def readiness(now: datetime) -> Sequence[RingReadiness]:
+    """For every ring, whether a worker could sign or tag with it at a moment.
+
+    Arguments:
+        now: the moment, aware.
+    """
+    return [_readiness(RingName(ring.realm_id, Purpose(ring.purpose), ring.algorithm, ring.bits), ring.realm.slug, now)
+            for ring in rings()]  # fmt: skip
+
+
+def _readiness(name: RingName, realm: str, now: datetime) -> RingReadiness:
+    try:
+        signer.signing_key(name, now)
+    except KeysError as error:
+        return RingReadiness(realm, name.purpose, name.algorithm, ready=False, detail=type(error).__name__)
+    return RingReadiness(realm, name.purpose, name.algorithm, ready=True, detail="")

@@ -1,0 +1,75 @@
+"""System checks: settings and rings that would break the invariant are refused before the server starts."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db.utils import OperationalError, ProgrammingError
+
+from keys.conf import MAX_SIGNER_TTL, default_policy, faults, master_secrets, periods
+from keys.errors import MalformedSecrets
+from keys.selectors import policy_of, rings
+
+
+@register(Tags.security)
+def master_secrets_are_sound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """keys.E001: the master secrets are there and are random."""
+    try:
+        master_secrets()
+    except MalformedSecrets as error:
+        return [Error(str(error), id="keys.E001")]
+    return []
+
+
+@register()
+def default_policy_keeps_the_invariant(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """keys.E002: rings made from the settings never break a verification."""
+    return [
+        Error(fault, hint="See the IDP_KEY_… settings in docs/configuration.md.", id="keys.E002")
+        for fault in faults(default_policy(), periods())
+    ]
+
+
+@register()
+def periods_are_sound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """keys.E003 and keys.E004: a worker forgets a key in time, and the JWKS can be cached."""
+    around, found = periods(), list[CheckMessage]()
+    if not timedelta(0) < around.signer_ttl <= MAX_SIGNER_TTL:
+        found.append(
+            Error(
+                f"IDP_SIGNER_TTL is {around.signer_ttl}: a worker would go on signing with a compromised key. "
+                f"Set it above nought and to {MAX_SIGNER_TTL.seconds} seconds at most (PT5S).",
+                id="keys.E003",
+            )
+        )
+    if around.jwks_max_age < timedelta(seconds=1) or around.jwks_outage < timedelta(0):
+        found.append(
+            Error(
+                "IDP_JWKS_MAX_AGE must be a second at least (PT5M is usual), and IDP_JWKS_OUTAGE not negative.",
+                id="keys.E004",
+            )
+        )
+    return found
+
+
+@register(Tags.database)
+def rings_keep_the_invariant(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """keys.E005: no ring in the database has a policy that the present settings break."""
+    if not databases:
+        return []
+    try:
+        stored = list(rings())
+    except (OperationalError, ProgrammingError):
+        return []  # away or not migrated yet: the server's start says so itself
+    return [
+        Error(
+            f"Ring {ring.realm.slug} {ring}: {fault}",
+            hint="Change the ring's policy in the admin, or the setting that it conflicts with.",
+            id="keys.E005",
+        )
+        for ring in stored
+        for fault in faults(policy_of(ring), periods())
+    ]

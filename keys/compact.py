@@ -1,0 +1,118 @@
+"""Strict reading of a compact JWS before any library sees it (RFC 7515 §7.1, RFC 8725)."""
+
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keys.errors import TokenRefused
+from keys.jwk import from_base64url
+
+MAX_TOKEN_BYTES = 16_384  # an ML-DSA-87 signature alone takes 6,170 characters
+MAX_NUMERIC_DATE = 253_402_300_799  # the last second of the year 9999
+_SEGMENTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CompactToken:
+    """The parts of a token that nobody has verified yet."""
+
+    kid: str
+    algorithm: str
+    typ: str
+    claims: Mapping[str, Any]
+    signing_input: bytes
+    signature: bytes
+
+
+def parse(token: str) -> CompactToken:
+    """Take a compact JWS apart; everything unusual is refused.
+
+    Arguments:
+        token: the token as it came.
+
+    Raises:
+        TokenRefused: it is over the size limit, not of three canonical base64url parts, its header or
+            payload is no plain JSON object, a member stands twice, an extension is critical, or
+            `alg`, `kid`, `typ` or a date is missing or absurd. The message never repeats the token.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenRefused(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
+    parts = token.split(".")
+    if len(parts) != _SEGMENTS or not token.isascii():
+        raise TokenRefused("The token is not a compact JWS of three parts.")
+    header = _object(parts[0], "header")
+    if "crit" in header:
+        raise TokenRefused("The token has a critical extension, and none is understood here.")
+    claims = _object(parts[1], "payload")
+    _check_dates(claims)
+    return CompactToken(
+        kid=_text(header, "kid"),
+        algorithm=_text(header, "alg"),
+        typ=_text(header, "typ"),
+        claims=claims,
+        signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
+        signature=_decoded(parts[2], "signature"),
+    )
+
+
+def _decoded(part: str, name: str) -> bytes:
+    try:
+        return from_base64url(part)
+    except (ValueError, binascii.Error):
+        raise TokenRefused(f"The token's {name} is not canonical base64url.") from None
+
+
+def _object(part: str, name: str) -> dict[str, Any]:
+    try:
+        text = _decoded(part, name).decode("utf-8")
+    except UnicodeDecodeError:
+        raise TokenRefused(f"The token's {name} is not UTF-8.") from None
+    return plain_object(text, f"The token's {name}")
+
+
+def plain_object(text: str, name: str) -> dict[str, Any]:
+    """A JSON object from text, read strictly.
+
+    Arguments:
+        text: the JSON.
+        name: what it is, the subject of the error's sentence.
+
+    Raises:
+        TokenRefused: no JSON, not an object, a member twice, or one of JavaScript's constants.
+    """
+    try:
+        found = json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise TokenRefused(f"{name} is not plain JSON with each member once.") from None
+    if not isinstance(found, dict):
+        raise TokenRefused(f"{name} is not a JSON object.")
+    return found
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A member stands twice.")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON.")
+
+
+def _text(header: Mapping[str, Any], name: str) -> str:
+    value = header.get(name)
+    if not isinstance(value, str) or not value:
+        raise TokenRefused(f"The token's header has no {name}.")
+    return value
+
+
+def _check_dates(claims: Mapping[str, Any]) -> None:
+    for name in ("exp", "iat", "nbf"):
+        value = claims.get(name)
+        if name == "exp" and value is None:
+            raise TokenRefused("The token has no exp.")
+        if value is not None and not (type(value) is int and 0 <= value <= MAX_NUMERIC_DATE):
+            raise TokenRefused(f"The token's {name} is not a sensible number of seconds.")

@@ -1,0 +1,73 @@
+"""What can go wrong with keys. Each text is one sentence that says what to do; none holds a secret."""
+
+
+class KeysError(Exception):
+    """Base of all errors of this app."""
+
+
+class WeakPolicy(KeysError):
+    """A ring's policy would break the invariant (keys/conf.py)."""
+
+
+class MalformedSecrets(KeysError):
+    """IDP_MASTER_SECRETS is not a list of id:base64(32 bytes)."""
+
+
+class MissingMasterSecret(KeysError):
+    """A value was sealed by a master secret that is not configured; the message names its id."""
+
+
+class SealBroken(KeysError):
+    """A sealed value was altered, moved, or sealed by another secret of the same id."""
+
+
+class UnknownAlgorithm(KeysError):
+    """No such algorithm, or not for this purpose."""
+
+
+class UnavailableAlgorithm(KeysError):
+    """The algorithm is known, but the installed cryptography can't do it."""
+
+
+class UnknownCustodian(KeysError):
+    """No custodian has this name."""
+
+
+class UnknownRing(KeysError):
+    """The realm has no such ring."""
+
+
+class UnknownKey(KeysError):
+    """No key has this kid."""
+
+
+class RingExists(KeysError):
+    """The realm already has such a ring."""
+
+
+class NoSigningKey(KeysError):
+    """No key of the ring may sign now; the endpoint answers 503."""
+
+
+class LifetimeTooLong(KeysError):
+    """A token would outlive the publication of the key that signs it."""
+
+
+class HostClockOff(KeysError):
+    """This machine's clock and the database's differ by more than the policy's skew."""
+
+
+class RingBusy(KeysError):
+    """Another rotation holds the ring's row for longer than the lock timeout."""
+
+
+class CompromiseRefused(KeysError):
+    """The key is declared compromised already."""
+
+
+class TokenRefused(KeysError):
+    """A token is not trusted; the message says why, and never repeats the token."""
+
+
+class PublishedSetUnavailable(KeysError):
+    """The published keys can't be read and the ones in memory are too old to be served."""

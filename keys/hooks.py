@@ -1,0 +1,64 @@
+"""What apps above register with keys, which knows none of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from keys.sealing import SealedColumn
+
+# Removes what is dead and says how many rows that were; takes the time.
+Housekeeping = Callable[[datetime], int]
+# What a compromise hits at most, by name; takes the realm's primary key and the time.
+Impact = Callable[[int, datetime], Mapping[str, int]]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """The registered functions; each is called in the order in which it came."""
+
+    housekeeping: dict[str, Housekeeping] = field(default_factory=dict)
+    impact: list[Impact] = field(default_factory=list)
+    sealed_columns: list[SealedColumn] = field(default_factory=list)
+
+
+_hooks = Hooks()
+
+
+def register_housekeeping(name: str, function: Housekeeping) -> None:
+    """Have a function run at the end of every `rotate_keys`.
+
+    Arguments:
+        name: under which its count is reported; registering it again replaces it.
+        function: takes the time, returns how many rows it removed.
+    """
+    _hooks.housekeeping[name] = function
+
+
+def register_impact(function: Impact) -> None:
+    """Have a function count what a compromise hits at most."""
+    if function not in _hooks.impact:
+        _hooks.impact.append(function)
+
+
+def housekeeping() -> Mapping[str, Housekeeping]:
+    """The registered housekeeping, by name."""
+    return dict(_hooks.housekeeping)
+
+
+def impact_of_compromise(realm_id: int, now: datetime) -> dict[str, int]:
+    """What distrusting a realm's key hits at most, added up over all hooks."""
+    found: dict[str, int] = {}
+    for function in _hooks.impact:
+        found.update(function(realm_id, now))
+    return found
+
+
+def register_sealed_column(column: SealedColumn) -> None:
+    """Have `rewrap_keys` reach a column of sealed values."""
+    if column not in _hooks.sealed_columns:
+        _hooks.sealed_columns.append(column)
+
+
+def sealed_columns() -> list[SealedColumn]:
+    """Every column with sealed values."""
+    return list(_hooks.sealed_columns)

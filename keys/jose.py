@@ -1,0 +1,105 @@
+"""The only importer of a JOSE library: signatures over compact tokens, with PyJWT's algorithms.
+
+The algorithm comes from the key's row, never from the token.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from jwt.algorithms import Algorithm as Signature
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
+
+from keys.algorithms import ALGORITHMS, ML_DSA_PRIVATE, Purpose, algorithm_named
+from keys.compact import CompactToken
+from keys.errors import TokenRefused
+
+
+class ModuleLattice(Signature):
+    """ML-DSA (RFC 9964), which PyJWT doesn't have: the key itself knows its parameter set."""
+
+    def prepare_key(self, key: Any) -> Any:
+        """The key as it is."""
+        return key
+
+    def sign(self, msg: bytes, key: Any) -> bytes:
+        """The signature with an empty context (RFC 9964 §4)."""
+        signature: bytes = key.sign(msg)
+        return signature
+
+    def verify(self, msg: bytes, key: Any, sig: bytes) -> bool:
+        """Whether the signature is the key's."""
+        try:
+            key.verify(sig, msg)
+        except InvalidSignature:
+            return False
+        return True
+
+    @staticmethod
+    def to_jwk(*_: Any) -> Any:
+        """Not offered: `keys.jwk` writes JWKs."""
+        raise TypeError("keys.jwk writes JWKs.")
+
+    @staticmethod
+    def from_jwk(*_: Any) -> Any:
+        """Not offered: `keys.jwk` reads JWKs."""
+        raise TypeError("keys.jwk reads JWKs.")
+
+
+_SIGNATURES: dict[str, Signature] = {
+    "ES256": ECAlgorithm(ECAlgorithm.SHA256),
+    "ES384": ECAlgorithm(ECAlgorithm.SHA384),
+    "ES512": ECAlgorithm(ECAlgorithm.SHA512),
+    "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
+    "PS256": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA256),
+    "Ed25519": OKPAlgorithm(),
+    **{name: ModuleLattice() for name in ML_DSA_PRIVATE},
+}
+
+
+def _library() -> jwt.PyJWS:
+    """PyJWT with exactly the algorithms of the table: no `none`, no HS256."""
+    library = jwt.PyJWS(algorithms=[])
+    for row in ALGORITHMS:
+        if Purpose.SIGN in row.purposes:
+            library.register_algorithm(row.name, _SIGNATURES[row.name])
+    return library
+
+
+_JWS = _library()
+
+
+def sign(claims: Mapping[str, object], *, key: PrivateKeyTypes, algorithm: str, kid: str, typ: str) -> str:
+    """A compact JWS over the claims (RFC 7515 §3.1).
+
+    Arguments:
+        claims: the payload, as JSON can hold it.
+        key: the private key.
+        algorithm: the `alg` of the key's row.
+        kid: the key's id; it always stands in the header.
+        typ: the kind of token (RFC 8725 §3.11), such as `at+jwt`.
+    """
+    payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    return _JWS.encode(payload, key, algorithm=algorithm, headers={"kid": kid, "typ": typ})
+
+
+def verify_signature(token: CompactToken, *, key: PublicKeyTypes, algorithm: str) -> None:
+    """Hold a token against a key.
+
+    Arguments:
+        token: a token that `keys.compact` has taken apart.
+        key: the public key that the token's kid names.
+        algorithm: the `alg` of that key's row; the token may use an alias of it, but no other.
+
+    Raises:
+        TokenRefused: the header names another algorithm, or the signature is not the key's.
+    """
+    row = algorithm_named(algorithm)
+    if token.algorithm not in {row.name, *row.aliases}:
+        raise TokenRefused(f"The token says {token.algorithm[:32]!r}, and its key is one for {row.name}.")
+    signature = _SIGNATURES[row.name]
+    if not signature.verify(token.signing_input, signature.prepare_key(key), token.signature):
+        raise TokenRefused("The signature doesn't match.")

@@ -1,0 +1,55 @@
+"""`manage.py add_ring ALGORITHM`: a further ring for a realm, with its active key and its standby."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from keys import reports
+from keys.algorithms import Purpose
+from keys.errors import KeysError
+from keys.management.commands._arguments import WRONG_USAGE, known_algorithm, realm_named
+from keys.services.rings import add_ring
+from keys.services.rotation import rotate
+
+ACTOR = "command:add_ring"
+
+
+class Command(BaseCommand):
+    """Exit code 0: added. 1: added, but its keys could not be made. 2: wrong usage."""
+
+    help = "Adds a key ring to a realm and makes its first keys."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("algorithm", help="such as ES256, RS256, PS256, ES384, ES512, Ed25519, ML-DSA-65")
+        parser.add_argument("--realm", help="the realm's slug; the default realm if left out")
+        parser.add_argument("--bits", type=int, help="length of an RSA modulus: 2048, 3072 or 4096")
+        parser.add_argument(
+            "--purpose",
+            type=Purpose,
+            choices=(Purpose.SIGN, Purpose.EXPIRED_TEST, Purpose.MAC),
+            default=Purpose.SIGN,
+            help="what its keys are for",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        realm = realm_named(options["realm"])
+        try:
+            ring = add_ring(
+                realm=realm,
+                algorithm=known_algorithm(options["algorithm"]),
+                bits=options["bits"],
+                purpose=options["purpose"],
+                actor=ACTOR,
+                now=now,
+            )
+        except KeysError as error:
+            raise CommandError(str(error), returncode=WRONG_USAGE) from error
+        try:
+            report = rotate(ring, now=now, actor=ACTOR)
+        except KeysError as error:
+            raise CommandError(f"The ring is there, but without keys: {error} Then run rotate_keys.") from error
+        self.stdout.write(f"{realm.slug} {ring}:")
+        for step, kid in report.steps:
+            self.stdout.write(f"  {reports.in_words(step, kid)}")

@@ -1,0 +1,146 @@
+"""KeyRing and KeyPair: columns and constraints, no behaviour. Triggers stand in migration 0002."""
+
+import uuid
+from datetime import timedelta
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q, Value
+
+from keys.algorithms import ALGORITHMS, RSA_BITS, Purpose
+from realms.models import Realm
+
+_RSA_ALGORITHMS = [row.name for row in ALGORITHMS if row.bits]
+
+
+class KeyRing(models.Model):
+    """The keys of one realm, purpose, algorithm and length, and the policy by which they rotate.
+
+    A rotation locks this row: it exists before any key does, so two rotations can't both mint.
+    """
+
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="key_rings")
+    purpose = models.CharField(max_length=16, choices=[(item.value, item.value) for item in Purpose])
+    algorithm = models.CharField(max_length=16, choices=[(row.name, row.name) for row in ALGORITHMS])
+    bits = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Length of an RSA modulus; empty where the algorithm fixes the key."
+    )
+    custodian = models.CharField(max_length=32, default="local")
+    rotation_period = models.DurationField(help_text="How long a key signs.")
+    propagation = models.DurationField(help_text="How long a key is published before it signs.")
+    max_token_lifetime = models.DurationField(help_text="The longest life of a token that its keys sign.")
+    clock_skew = models.DurationField(help_text="By how much two clocks may differ.")
+    verifier_leeway = models.DurationField(help_text="For how long past its expiry a token may be accepted.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["realm_id", "purpose", "algorithm", "bits"]
+        permissions = [("rotate_keyring", "Can rotate the keys of a ring")]
+        constraints = [
+            models.UniqueConstraint(
+                name="ring_one_per_kind",
+                fields=["realm", "purpose", "algorithm", "bits"],
+                nulls_distinct=False,
+            ),
+            models.UniqueConstraint(name="ring_and_realm", fields=["id", "realm"]),
+            models.CheckConstraint(
+                name="ring_bits_for_rsa_alone",
+                condition=Q(algorithm__in=_RSA_ALGORITHMS, bits__in=RSA_BITS)
+                | (~Q(algorithm__in=_RSA_ALGORITHMS) & Q(bits__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="ring_mac_algorithm",
+                condition=Q(purpose=Purpose.MAC, algorithm="HMAC-SHA256")
+                | (~Q(purpose=Purpose.MAC) & ~Q(algorithm="HMAC-SHA256")),
+            ),
+            models.CheckConstraint(
+                name="ring_policy_holds_together",
+                condition=Q(
+                    propagation__gt=timedelta(0),
+                    rotation_period__gt=F("propagation"),
+                    max_token_lifetime__gt=timedelta(0),
+                    clock_skew__gt=timedelta(0),
+                    verifier_leeway__gte=timedelta(0),
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in (self.purpose, self.algorithm, self.bits) if part)
+
+
+class _RowRange(Func):
+    """A range of one number, since gist compares numbers only with an extension."""
+
+    function = "int8range"
+    output_field = DateTimeRangeField()
+
+
+class KeyPair(models.Model):
+    """One key: its public half, its sealed private half, and its timetable."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
+    ring = models.ForeignKey(KeyRing, on_delete=models.PROTECT, related_name="keys")
+    kid = models.CharField(max_length=255)
+    public_jwk = models.JSONField(null=True, blank=True)
+    custodian = models.CharField(max_length=32)
+    custodian_reference = models.CharField(max_length=500, blank=True)
+    sealed_private = models.BinaryField(null=True)
+    max_lifetime = models.DurationField()
+    published_at = models.DateTimeField()
+    activates_at = models.DateTimeField()
+    deactivates_at = models.DateTimeField(null=True)
+    unpublishes_at = models.DateTimeField(null=True)
+    compromised_at = models.DateTimeField(null=True)
+    destroyed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["ring_id", "-activates_at"]
+        permissions = [("compromise_keypair", "Can declare a key compromised")]
+        constraints = [
+            models.UniqueConstraint(name="key_kid_once_a_realm", fields=["realm", "kid"]),
+            models.CheckConstraint(
+                name="key_timetable_in_order",
+                condition=Q(published_at__lte=F("activates_at"))
+                & (
+                    Q(deactivates_at__isnull=True, unpublishes_at__isnull=True)
+                    | Q(
+                        deactivates_at__isnull=False,
+                        unpublishes_at__isnull=False,
+                        deactivates_at__gt=F("activates_at"),
+                        unpublishes_at__gte=F("deactivates_at"),
+                    )
+                ),
+            ),
+            models.CheckConstraint(
+                name="key_private_half_or_destroyed",
+                condition=Q(destroyed_at__isnull=True, sealed_private__isnull=False, custodian_reference="")
+                | (Q(destroyed_at__isnull=True, sealed_private__isnull=True) & ~Q(custodian_reference=""))
+                | Q(destroyed_at__isnull=False, sealed_private__isnull=True, custodian_reference=""),
+            ),
+            models.CheckConstraint(name="key_lifetime_above_nought", condition=Q(max_lifetime__gt=timedelta(0))),
+            ExclusionConstraint(
+                name="key_one_signer_at_a_time",
+                index_type="GIST",
+                expressions=[
+                    (_RowRange(F("ring_id"), F("ring_id"), Value("[]")), RangeOperators.OVERLAPS),
+                    (
+                        Func(
+                            F("activates_at"),
+                            F("deactivates_at"),
+                            function="tstzrange",
+                            output_field=DateTimeRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+                condition=Q(compromised_at__isnull=True),
+                deferrable=models.Deferrable.DEFERRED,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.kid

@@ -1,0 +1,247 @@
+"""What a ring needs at a moment: facts and policy in, steps out. Nothing here reads a clock or a row."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keys.algorithms import SIGNING_PURPOSES, Purpose
+from keys.conf import KeyPolicy, Periods
+from keys.timetable import KeyState, Timetable, state_at
+
+OVERDUE_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What the planner knows of a key."""
+
+    kid: str
+    times: Timetable
+    max_lifetime: timedelta
+    has_private: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Make a key with this timetable."""
+
+    times: Timetable
+    max_lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SetStart:
+    """Move the moment at which a waiting key takes over."""
+
+    kid: str
+    activates_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SetEnd:
+    """Set the moments at which a signing key stops to sign and leaves the JWKS."""
+
+    kid: str
+    deactivates_at: datetime
+    unpublishes_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """Take back the end of the signing key: its successor is gone."""
+
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseLifetime:
+    """Let a key sign for longer; its end moves in the same transaction."""
+
+    kid: str
+    max_lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Wipe:
+    """Destroy a private half that nothing needs any more."""
+
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condemn:
+    """Declare a key compromised, and destroy its private half."""
+
+    kid: str
+
+
+Step = Mint | SetStart | SetEnd | Reopen | RaiseLifetime | Wipe | Condemn
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """The key that signs, and the one that waits."""
+
+    signer: KeyFacts | None
+    standby: KeyFacts | None
+
+
+def succession(keys: Iterable[KeyFacts], now: datetime) -> Succession:
+    """Who signs and who waits, compromised keys aside."""
+    states = (KeyState.ACTIVE, KeyState.PRE_ACTIVE)
+    living = sorted((key for key in keys if state_at(key.times, now) in states), key=lambda key: key.times.activates_at)
+    return Succession(living[0] if living else None, living[1] if len(living) > 1 else None)
+
+
+def plan_rotation(
+    keys: Sequence[KeyFacts],
+    *,
+    purpose: Purpose,
+    policy: KeyPolicy,
+    around: Periods,
+    now: datetime,
+    force: bool = False,
+) -> tuple[Step, ...]:
+    """The steps that a ring needs at `now`, in the order in which they are applied; none, if all is well.
+
+    Arguments:
+        keys: all keys of the ring.
+        purpose: what the ring is for; it decides how long private halves are needed.
+        policy: the ring's policy.
+        around: the process's periods.
+        now: the moment to plan for, aware.
+        force: bring the next takeover as near as is safe.
+    """
+    present = succession(keys, now)
+    if present.signer is None:
+        steps = _first_keys(policy, now)
+    elif present.standby is None:
+        steps = _mint_standby(present.signer, policy, now, force=force)
+    else:
+        steps = _adjust(present.signer, present.standby, policy, around, now, force=force)
+    return (*steps, *_wipes(keys, purpose, policy, around, now))
+
+
+def _first_keys(policy: KeyPolicy, now: datetime) -> tuple[Step, ...]:
+    """A ring without a signer: a key that signs at once, and its standby."""
+    takeover = now + max(policy.rotation_period, policy.propagation)
+    lifetime = policy.max_token_lifetime
+    first = Timetable(now, now, takeover, takeover + policy.retention(lifetime))
+    return Mint(first, lifetime), Mint(Timetable(now, takeover), lifetime)
+
+
+def _mint_standby(signer: KeyFacts, policy: KeyPolicy, now: datetime, *, force: bool) -> tuple[Step, ...]:
+    soonest = now + policy.propagation
+    takeover = soonest if force else max(signer.times.activates_at + policy.rotation_period, soonest)
+    raised, lifetime = _raise(signer, policy)
+    return (
+        *raised,
+        Mint(Timetable(now, takeover), policy.max_token_lifetime),
+        SetEnd(signer.kid, takeover, takeover + policy.retention(lifetime)),
+    )
+
+
+def _adjust(
+    signer: KeyFacts, standby: KeyFacts, policy: KeyPolicy, around: Periods, now: datetime, *, force: bool
+) -> tuple[Step, ...]:
+    """Follow a changed policy, or a wish for haste, where the takeover is still far enough ahead."""
+    takeover = _takeover(signer, standby, policy, around, now, force=force)
+    raised, lifetime = _raise(signer, policy)
+    steps: list[Step] = [*raised, *_raise(standby, policy)[0]]
+    if takeover != standby.times.activates_at:
+        steps.append(SetStart(standby.kid, takeover))
+    unpublishes_at = takeover + policy.retention(lifetime)
+    if takeover == signer.times.deactivates_at and signer.times.unpublishes_at is not None:
+        unpublishes_at = max(unpublishes_at, signer.times.unpublishes_at)
+    if (takeover, unpublishes_at) != (signer.times.deactivates_at, signer.times.unpublishes_at):
+        steps.append(SetEnd(signer.kid, takeover, unpublishes_at))
+    return tuple(steps)
+
+
+def _takeover(
+    signer: KeyFacts, standby: KeyFacts, policy: KeyPolicy, around: Periods, now: datetime, *, force: bool
+) -> datetime:
+    """When the standby should take over: never before it has propagated, never within the lead.
+
+    A takeover is brought forward but, propagation aside, not put off: one that was forced stays so.
+    """
+    scheduled = standby.times.activates_at
+    earliest_edit = now + policy.lead(around.signer_ttl)
+    if scheduled < earliest_edit:
+        return scheduled
+    propagated = standby.times.published_at + policy.propagation
+    soonest = max(propagated, earliest_edit)
+    wanted = soonest if force else max(signer.times.activates_at + policy.rotation_period, soonest)
+    return max(min(scheduled, wanted), propagated)
+
+
+def _raise(key: KeyFacts, policy: KeyPolicy) -> tuple[tuple[Step, ...], timedelta]:
+    if policy.max_token_lifetime > key.max_lifetime:
+        return (RaiseLifetime(key.kid, policy.max_token_lifetime),), policy.max_token_lifetime
+    return (), key.max_lifetime
+
+
+def _wipes(
+    keys: Iterable[KeyFacts], purpose: Purpose, policy: KeyPolicy, around: Periods, now: datetime
+) -> tuple[Step, ...]:
+    return tuple(
+        Wipe(key.kid)
+        for key in keys
+        if key.has_private
+        and (needless := _needless_from(key.times, purpose)) is not None
+        and now >= needless + policy.lead(around.signer_ttl)
+    )
+
+
+def _needless_from(times: Timetable, purpose: Purpose) -> datetime | None:
+    """From when on nothing needs the private half: tags and ciphertexts need it until the very end."""
+    if times.compromised_at is not None:
+        return times.compromised_at
+    return times.deactivates_at if purpose in SIGNING_PURPOSES else times.unpublishes_at
+
+
+def plan_compromise(keys: Sequence[KeyFacts], condemned: Iterable[str], now: datetime) -> tuple[Step, ...]:
+    """The steps that distrust keys at once; making successors is the next rotation's work.
+
+    Arguments:
+        keys: all keys of the ring.
+        condemned: the kids to distrust.
+        now: the moment, aware.
+
+    Returns:
+        The condemned keys; then the standby's start now, where it has to take over, or the signer's
+        open end, where its standby is gone.
+    """
+    gone = frozenset(condemned)
+    present = succession(keys, now)
+    steps: list[Step] = [Condemn(key.kid) for key in keys if key.kid in gone]
+    if present.signer is None or present.standby is None:
+        return tuple(steps)
+    if present.signer.kid in gone and present.standby.kid not in gone:
+        steps.append(SetStart(present.standby.kid, now))
+    if present.standby.kid in gone and present.signer.kid not in gone:
+        steps.append(Reopen(present.signer.kid))
+    return tuple(steps)
+
+
+def whole_ring(keys: Iterable[KeyFacts], kid: str) -> frozenset[str]:
+    """The key itself and every other whose private half still exists: a lost host may have known them."""
+    return frozenset(
+        key.kid for key in keys if key.times.compromised_at is None and (key.kid == kid or key.has_private)
+    )
+
+
+def overdue(keys: Sequence[KeyFacts], *, purpose: Purpose, policy: KeyPolicy, around: Periods, now: datetime) -> str:
+    """Why a ring wants an operator's eye, or "" where all is in time.
+
+    A ring without a standby is only overdue once the regular runs had a day to mint one.
+    """
+    present = succession(keys, now)
+    if present.signer is None:
+        return "No key of this ring may sign: run rotate_keys."
+    waiting_since = present.signer.times.activates_at
+    if present.standby is None and now - waiting_since > OVERDUE_AFTER:
+        return f"There is no standby since {waiting_since:%Y-%m-%d %H:%M} UTC: is rotate_keys run by cron?"
+    if _wipes(keys, purpose, policy, around, now - OVERDUE_AFTER):
+        return "The private half of a key that no longer signs waits to be wiped: is rotate_keys run by cron?"
+    return ""

@@ -1,0 +1,106 @@
+"""How commands and the admin tell of rings, keys and steps: as words and as JSON."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from keys.models import KeyPair, KeyRing
+from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
+from keys.selectors import timetable_of
+from keys.services.rotation import NextTakeover
+from keys.timetable import state_at
+
+
+def moment(when: datetime | None) -> str | None:
+    """A moment in ISO 8601, UTC, to the second."""
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z") if when else None
+
+
+def in_words(step: Step, kid: str) -> str:
+    """One step as a clause, whether it was done or is only planned."""
+    key = f"key {kid}" if kid else "a new key"
+    match step:
+        case Mint(times=times):
+            words = f"minted, published from {moment(times.published_at)}, signs from {moment(times.activates_at)}"
+        case SetStart(activates_at=start):
+            words = f"takes over at {moment(start)}"
+        case SetEnd(deactivates_at=end, unpublishes_at=gone):
+            words = f"signs until {moment(end)}, published until {moment(gone)}"
+        case Reopen():
+            words = "goes on signing, its standby is gone"
+        case RaiseLifetime(max_lifetime=lifetime):
+            words = f"may sign for {lifetime}"
+        case Wipe():
+            words = "private half wiped"
+        case Condemn():
+            words = "compromised, out of the JWKS"
+    return f"{key}: {words}"
+
+
+def step_as_json(step: Step, kid: str) -> dict[str, Any]:
+    """One step as JSON can hold it: its name, the kid, and its values."""
+    found: dict[str, Any] = {"step": _NAMES[type(step)], "kid": kid or None}
+    match step:
+        case Mint(times=times, max_lifetime=lifetime):
+            found |= {
+                "published_at": moment(times.published_at),
+                "activates_at": moment(times.activates_at),
+                "max_lifetime": seconds(lifetime),
+            }
+        case SetStart(activates_at=start):
+            found |= {"activates_at": moment(start)}
+        case SetEnd(deactivates_at=end, unpublishes_at=gone):
+            found |= {"deactivates_at": moment(end), "unpublishes_at": moment(gone)}
+        case RaiseLifetime(max_lifetime=lifetime):
+            found |= {"max_lifetime": seconds(lifetime)}
+        case _:
+            pass
+    return found
+
+
+_NAMES: dict[type, str] = {
+    Mint: "mint",
+    SetStart: "set_start",
+    SetEnd: "set_end",
+    Reopen: "reopen",
+    RaiseLifetime: "raise_lifetime",
+    Wipe: "wipe",
+    Condemn: "condemn",
+}
+
+
+def seconds(length: timedelta) -> int:
+    """A length of time in whole seconds."""
+    return int(length.total_seconds())
+
+
+def ring_as_json(ring: KeyRing) -> dict[str, Any]:
+    """Which ring it is."""
+    return {
+        "realm": ring.realm.slug,
+        "purpose": ring.purpose,
+        "algorithm": ring.algorithm,
+        "bits": ring.bits,
+    }
+
+
+def next_as_json(coming: NextTakeover | None) -> dict[str, Any] | None:
+    """What a ring waits for."""
+    return {"action": "takeover", "kid": coming.kid, "at": moment(coming.at)} if coming else None
+
+
+def key_as_json(key: KeyPair, now: datetime) -> dict[str, Any]:
+    """A key with its state and timetable; never its private half."""
+    return {
+        **ring_as_json(key.ring),
+        "kid": key.kid,
+        "state": state_at(timetable_of(key), now).value,
+        "published_at": moment(key.published_at),
+        "activates_at": moment(key.activates_at),
+        "deactivates_at": moment(key.deactivates_at),
+        "unpublishes_at": moment(key.unpublishes_at),
+        "compromised_at": moment(key.compromised_at),
+        "destroyed_at": moment(key.destroyed_at),
+        "max_lifetime": seconds(key.max_lifetime),
+        "custodian": key.custodian,
+        "public_jwk": key.public_jwk,
+    }

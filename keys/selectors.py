@@ -1,0 +1,166 @@
+"""Reading keys: facts for the planner, rows for the memories of a worker, lists for people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+
+from keys.algorithms import PUBLISHED_PURPOSES, Purpose
+from keys.conf import KeyPolicy
+from keys.custodians import custodian_named
+from keys.errors import UnknownKey, UnknownRing
+from keys.models import KeyPair, KeyRing
+from keys.planning import KeyFacts
+from keys.sealing import SealedColumn, unseal
+from keys.timetable import Timetable
+from realms.errors import UnknownRealm
+from realms.selectors import realm_by_slug
+
+PRIVATE_COLUMN = SealedColumn(
+    "keys.KeyPair",
+    "sealed_private",
+    "private-key",
+    kid_field="kid",
+    algorithm_field="ring__algorithm",
+    custodian_field="custodian",
+)
+
+
+def timetable_of(key: KeyPair) -> Timetable:
+    """The timetable of a row."""
+    return Timetable(key.published_at, key.activates_at, key.deactivates_at, key.unpublishes_at, key.compromised_at)
+
+
+def facts_of(key: KeyPair) -> KeyFacts:
+    """What the planner has to know of a row."""
+    return KeyFacts(key.kid, timetable_of(key), key.max_lifetime, key.destroyed_at is None)
+
+
+def policy_of(ring: KeyRing) -> KeyPolicy:
+    """The policy of a ring's row."""
+    return KeyPolicy(
+        rotation_period=ring.rotation_period,
+        propagation=ring.propagation,
+        max_token_lifetime=ring.max_token_lifetime,
+        clock_skew=ring.clock_skew,
+        verifier_leeway=ring.verifier_leeway,
+    )
+
+
+def rings(*, realm: str | None = None, algorithm: str | None = None) -> QuerySet[KeyRing]:
+    """Rings with their realms.
+
+    Arguments:
+        realm: only this realm's, by slug.
+        algorithm: only those of this `alg`.
+    """
+    found = KeyRing.objects.select_related("realm").order_by("realm__slug", "purpose", "algorithm", "bits")
+    if realm is not None:
+        found = found.filter(realm__slug=realm)
+    if algorithm is not None:
+        found = found.filter(algorithm=algorithm)
+    return found
+
+
+def keys_of(ring_id: int) -> Sequence[KeyPair]:
+    """All keys of a ring, the youngest first."""
+    return list(KeyPair.objects.filter(ring_id=ring_id).order_by("-activates_at"))
+
+
+def keys_in(some: Sequence[KeyRing]) -> Sequence[KeyPair]:
+    """All keys of some rings, ring by ring, the youngest first."""
+    return list(
+        KeyPair.objects.filter(ring__in=some)
+        .select_related("ring__realm", "realm")
+        .order_by("realm__slug", "ring__purpose", "ring__algorithm", "ring__bits", "-activates_at")
+    )
+
+
+def key_by_kid(kid: str, *, realm: str | None = None) -> KeyPair:
+    """The key with this kid.
+
+    Arguments:
+        realm: the realm's slug; needed only where two realms adopted the same key.
+
+    Raises:
+        UnknownKey: there is none, or several realms have one.
+    """
+    found = KeyPair.objects.filter(kid=kid).select_related("ring__realm", "realm")
+    if realm is not None:
+        found = found.filter(realm__slug=realm)
+    rows = list(found[:2])
+    if not rows:
+        raise UnknownKey(f"There is no key with the kid {kid!r}.")
+    if len(rows) > 1:
+        raise UnknownKey(f"Several realms have a key with the kid {kid!r}: name one with --realm.")
+    return rows[0]
+
+
+def living_keys(
+    *, realm_id: int, purpose: Purpose, algorithm: str, bits: int | None, now: datetime
+) -> Sequence[KeyPair]:
+    """The keys of one ring whose private half a worker may need: not compromised, wiped or unpublished.
+
+    Arguments:
+        bits: which of several RSA rings; None takes the longest.
+
+    Raises:
+        UnknownRing: the realm has no such ring.
+    """
+    ring = KeyRing.objects.filter(realm_id=realm_id, purpose=purpose, algorithm=algorithm)
+    if bits is not None:
+        ring = ring.filter(bits=bits)
+    found = list(
+        KeyPair.objects.filter(ring__in=ring, compromised_at=None, destroyed_at=None)
+        .filter(Q(unpublishes_at=None) | Q(unpublishes_at__gt=now))
+        .select_related("ring")
+        .order_by(F("ring__bits").desc(nulls_last=True), "activates_at")
+    )
+    if not found and not ring.exists():
+        raise UnknownRing(f"The realm has no ring for {purpose} with {algorithm}: add one with add_ring.")
+    return [key for key in found if key.ring_id == found[0].ring_id]
+
+
+def published_rows(slug: str, now: datetime) -> Sequence[KeyPair]:
+    """The rows that are, or may soon be, in a realm's JWKS; without their sealed halves.
+
+    Raises:
+        UnknownRealm: there is no such realm.
+    """
+    found = list(
+        KeyPair.objects.filter(realm__slug=slug, compromised_at=None, ring__purpose__in=PUBLISHED_PURPOSES)
+        .filter(Q(unpublishes_at=None) | Q(unpublishes_at__gt=now))
+        .select_related("ring")
+        .defer("sealed_private")
+        .order_by("kid")
+    )
+    if not found and realm_by_slug(slug) is None:
+        raise UnknownRealm(f"There is no realm {slug!r}.")
+    return found
+
+
+def newest_sealed_key() -> KeyPair | None:
+    """The youngest key of the installation whose private half is sealed, by which secrets are tried."""
+    return KeyPair.objects.filter(sealed_private__isnull=False).select_related("ring").order_by("-created_at").first()
+
+
+def unsealed_private(key: KeyPair) -> bytes:
+    """The private half of a row, unsealed; the row comes with its ring.
+
+    Raises:
+        MissingMasterSecret, SealBroken: it can't be unsealed.
+    """
+    return unseal(
+        bytes(key.sealed_private or b""),
+        context=PRIVATE_COLUMN.context(str(key.pk), kid=key.kid, algorithm=key.ring.algorithm),
+        custodian=custodian_named(key.custodian),
+    )
+
+
+def database_clock() -> datetime:
+    """The database's clock, aware UTC; it moves on within a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment

@@ -1,0 +1,107 @@
+"""Declaring keys compromised. Distrust never waits for a key to be made, nor for the master secret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from keys import hooks
+from keys.algorithms import PUBLISHED_PURPOSES, Purpose
+from keys.errors import CompromiseRefused
+from keys.models import KeyPair
+from keys.planning import Succession, plan_compromise, succession, whole_ring
+from keys.selectors import database_clock, facts_of, keys_of, policy_of
+from keys.services.applying import apply_steps, lock_ring
+from keys.services.rotation import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class CompromiseReport:
+    """What a compromise did, or would do.
+
+    Attributes:
+        condemned: the kids that are distrusted.
+        successor: the kid that signs from now on; None where the next rotation has to make one.
+        propagated_at: until then verifiers with a cached JWKS may refuse the successor's tokens; None
+            where it has propagated, or is not there yet, or where nobody verifies offline.
+        impact: what is hit at most, by name.
+    """
+
+    condemned: tuple[str, ...]
+    successor: str | None
+    propagated_at: datetime | None
+    impact: Mapping[str, int]
+
+
+def compromise(
+    key: KeyPair,
+    *,
+    actor: str,
+    reason: str = "",
+    everything: bool = False,
+    clock: Clock = database_clock,
+) -> CompromiseReport:
+    """Distrust a key at once: it leaves the JWKS, and its standby signs.
+
+    Arguments:
+        key: the key; its ring comes with it.
+        actor: who declares it, an opaque id.
+        reason: an operator's words, for the audit.
+        everything: distrust every key of the ring whose private half exists: a host was lost.
+        clock: the database's clock.
+
+    Returns:
+        What was distrusted, and who signs now.
+
+    Raises:
+        CompromiseRefused: the key is declared compromised already.
+        RingBusy: the ring's row could not be locked in time.
+    """
+    with transaction.atomic():
+        ring = lock_ring(key.ring_id)
+        moment = clock()
+        facts = [facts_of(row) for row in keys_of(ring.pk)]
+        condemned = whole_ring(facts, key.kid) if everything else frozenset({key.kid})
+        _refuse_twice(key)
+        steps = plan_compromise(facts, condemned, moment)
+        apply_steps(ring, steps, materials=(), now=moment, actor=actor, reason=reason)
+        return _report(key, condemned, moment)
+
+
+def preview(key: KeyPair, *, everything: bool = False, clock: Clock = database_clock) -> CompromiseReport:
+    """What `compromise` would do at this moment; changes nothing.
+
+    Raises:
+        CompromiseRefused: the key is declared compromised already.
+    """
+    _refuse_twice(key)
+    moment = clock()
+    facts = [facts_of(row) for row in keys_of(key.ring_id)]
+    condemned = whole_ring(facts, key.kid) if everything else frozenset({key.kid})
+    trusted = [fact for fact in facts if fact.kid not in condemned]
+    return _describe(key, condemned, succession(trusted, moment), moment)
+
+
+def _refuse_twice(key: KeyPair) -> None:
+    compromised_at = KeyPair.objects.values_list("compromised_at", flat=True).get(pk=key.pk)
+    if compromised_at is not None:
+        raise CompromiseRefused(f"The key {key.kid} was declared compromised at {compromised_at:%Y-%m-%d %H:%M} UTC.")
+
+
+def _report(key: KeyPair, condemned: frozenset[str], moment: datetime) -> CompromiseReport:
+    facts = [facts_of(row) for row in keys_of(key.ring_id)]
+    return _describe(key, condemned, succession(facts, moment), moment)
+
+
+def _describe(key: KeyPair, condemned: frozenset[str], then: Succession, moment: datetime) -> CompromiseReport:
+    published = Purpose(key.ring.purpose) in PUBLISHED_PURPOSES
+    propagated_at = None
+    if then.signer is not None and published:
+        propagated_at = then.signer.times.published_at + policy_of(key.ring).propagation
+    return CompromiseReport(
+        condemned=tuple(sorted(condemned)),
+        successor=then.signer.kid if then.signer else None,
+        propagated_at=propagated_at if propagated_at and propagated_at > moment else None,
+        impact=hooks.impact_of_compromise(key.realm_id, moment),
+    )

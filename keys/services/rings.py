@@ -1,0 +1,101 @@
+"""Adding rings and changing their policy."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from audit.services import record
+from audit.vocabulary import EventName
+from keys.algorithms import Purpose, algorithm_named, choose_bits
+from keys.conf import KeyPolicy, default_policy, periods, validated
+from keys.custodians import custodian_named
+from keys.errors import RingExists, UnknownAlgorithm
+from keys.models import KeyRing
+from keys.selectors import policy_of
+from keys.services.applying import lock_ring
+from realms.models import Realm
+
+
+def add_ring(
+    *,
+    realm: Realm,
+    algorithm: str,
+    actor: str,
+    now: datetime,
+    purpose: Purpose = Purpose.SIGN,
+    bits: int | None = None,
+    policy: KeyPolicy | None = None,
+    custodian: str = "local",
+) -> KeyRing:
+    """Add a ring without keys; the next rotation makes them.
+
+    Arguments:
+        realm: whose ring it is.
+        algorithm: an `alg` value, or an alias of one.
+        actor: who asks, an opaque id.
+        now: aware time of the change.
+        purpose: what its keys are for.
+        bits: length of an RSA modulus; the default of the algorithm if left out.
+        policy: how its keys rotate; that of the settings if left out.
+        custodian: who wraps its private halves.
+
+    Raises:
+        UnknownAlgorithm: no such algorithm, length, or not for this purpose.
+        UnavailableAlgorithm: the installed cryptography lacks it; no ring was added.
+        UnknownCustodian, WeakPolicy: as said in the message.
+        RingExists: the realm has this ring already.
+    """
+    row = algorithm_named(algorithm)
+    if purpose not in row.purposes:
+        raise UnknownAlgorithm(f"{row.name} is no algorithm for a ring with the purpose {purpose}.")
+    length = choose_bits(row, bits)
+    if not row.bits:
+        row.generate(None)  # cheap for all of these, and the only proof that this machine can do it
+    custodian_named(custodian)
+    rules = validated(policy or default_policy(), periods())
+    try:
+        with transaction.atomic():
+            ring = KeyRing.objects.create(
+                realm=realm, purpose=purpose, algorithm=row.name, bits=length, custodian=custodian,
+                created_at=now, **_columns(rules),
+            )  # fmt: skip
+            record(EventName.RING_CREATED, realm=realm.slug, actor=actor, target=str(ring), now=now)
+    except IntegrityError as error:
+        raise RingExists(f"The realm {realm.slug!r} has a ring for {purpose} with {row.name} already.") from error
+    return ring
+
+
+def change_policy(ring: KeyRing, *, policy: KeyPolicy, actor: str, now: datetime) -> KeyRing:
+    """Give a ring another policy; the next rotation follows it, and no token that is out breaks.
+
+    Raises:
+        WeakPolicy: it would break the invariant.
+        RingBusy: the ring's row could not be locked in time.
+    """
+    validated(policy, periods())
+    with transaction.atomic():
+        locked = lock_ring(ring.pk)
+        before, after = _columns(policy_of(locked)), _columns(policy)
+        KeyRing.objects.filter(pk=locked.pk).update(**after)
+        changed = {name: f"{before[name]} → {after[name]}" for name in after if before[name] != after[name]}
+        if changed:
+            record(
+                EventName.RING_POLICY_CHANGED,
+                realm=locked.realm.slug,
+                actor=actor,
+                target=str(locked),
+                now=now,
+                details=changed,
+            )
+    locked.refresh_from_db()
+    return locked
+
+
+def _columns(policy: KeyPolicy) -> dict[str, object]:
+    return {
+        "rotation_period": policy.rotation_period,
+        "propagation": policy.propagation,
+        "max_token_lifetime": policy.max_token_lifetime,
+        "clock_skew": policy.clock_skew,
+        "verifier_leeway": policy.verifier_leeway,
+    }

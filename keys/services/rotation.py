@@ -1,0 +1,133 @@
+"""Rotating a ring: plan, make keys outside the lock, lock, plan again by the database's clock, apply."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from keys.algorithms import Purpose
+from keys.conf import KeyPolicy, periods, validated
+from keys.errors import HostClockOff
+from keys.models import KeyPair, KeyRing
+from keys.planning import Mint, Step, plan_rotation, succession
+from keys.selectors import database_clock, facts_of, policy_of
+from keys.services.applying import apply_steps, lock_ring
+from keys.services.minting import Material, make_material, prove_master_secret
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class NextTakeover:
+    """What a ring waits for."""
+
+    kid: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RotationReport:
+    """What a rotation did to a ring, or would do, and what comes next."""
+
+    steps: Sequence[tuple[Step, str]]
+    next_takeover: NextTakeover | None
+
+
+def rotate(
+    ring: KeyRing,
+    *,
+    now: datetime,
+    actor: str,
+    force: bool = False,
+    reason: str = "",
+    clock: Clock = database_clock,
+) -> RotationReport:
+    """Do what a ring's timetable asks for. Safe at any time, any number of times, from any machine.
+
+    Arguments:
+        ring: the ring.
+        now: this machine's time, aware; only compared with the database's.
+        actor: who asks, an opaque id.
+        force: bring the next takeover as near as is safe.
+        reason: an operator's words, for the audit.
+        clock: the database's clock.
+
+    Returns:
+        The steps that were applied, and what comes next.
+
+    Raises:
+        HostClockOff: this machine's clock is off by more than the ring's skew.
+        MissingMasterSecret, SealBroken: stored keys can't be unsealed; nothing was minted over them.
+        RingBusy: the ring's row could not be locked in time.
+        WeakPolicy: the ring's policy would break the invariant.
+    """
+    policy = validated(policy_of(ring), periods())
+    moment = clock()
+    _compare_clocks(now, moment, policy)
+    materials: list[Material] = []
+    steps: tuple[Step, ...]
+    while True:
+        steps = _plan(ring, policy, moment, force=force)
+        _supply(ring, steps, materials)
+        with transaction.atomic():
+            locked = lock_ring(ring.pk)
+            policy, moment = validated(policy_of(locked), periods()), clock()
+            steps = _plan(locked, policy, moment, force=force)
+            if _mints(steps) <= len(materials):
+                done = apply_steps(locked, steps, materials=materials, now=moment, actor=actor, reason=reason)
+                return RotationReport(done, next_takeover(ring.pk, moment))
+
+
+def preview(ring: KeyRing, *, now: datetime, force: bool = False, clock: Clock = database_clock) -> RotationReport:
+    """What `rotate` would do at this moment; changes nothing, and needs no master secret.
+
+    Raises:
+        HostClockOff, WeakPolicy: as `rotate`.
+    """
+    policy = validated(policy_of(ring), periods())
+    moment = clock()
+    _compare_clocks(now, moment, policy)
+    steps = _plan(ring, policy, moment, force=force)
+    return RotationReport([(step, getattr(step, "kid", "")) for step in steps], next_takeover(ring.pk, moment))
+
+
+def next_takeover(ring_id: int, now: datetime) -> NextTakeover | None:
+    """Who takes over next, and when; None while there is no standby."""
+    standby = succession([facts_of(key) for key in _keys(ring_id)], now).standby
+    return NextTakeover(standby.kid, standby.times.activates_at) if standby else None
+
+
+def _keys(ring_id: int) -> list[KeyPair]:
+    return list(KeyPair.objects.filter(ring_id=ring_id).select_related("ring").order_by("activates_at"))
+
+
+def _plan(ring: KeyRing, policy: KeyPolicy, moment: datetime, *, force: bool) -> tuple[Step, ...]:
+    return plan_rotation(
+        [facts_of(key) for key in _keys(ring.pk)],
+        purpose=Purpose(ring.purpose),
+        policy=policy,
+        around=periods(),
+        now=moment,
+        force=force,
+    )
+
+
+def _mints(steps: Sequence[Step]) -> int:
+    return sum(isinstance(step, Mint) for step in steps)
+
+
+def _supply(ring: KeyRing, steps: Sequence[Step], materials: list[Material]) -> None:
+    """Make the keys that a plan lacks, once the stored ones are known to open."""
+    missing = _mints(steps) - len(materials)
+    if missing > 0:
+        prove_master_secret(_keys(ring.pk))
+        materials.extend(make_material(ring) for _ in range(missing))
+
+
+def _compare_clocks(host: datetime, database: datetime, policy: KeyPolicy) -> None:
+    if abs(host - database) > policy.clock_skew:
+        raise HostClockOff(
+            f"This machine's clock says {host:%Y-%m-%d %H:%M:%S} and the database's {database:%Y-%m-%d %H:%M:%S} "
+            f"UTC, more than {policy.clock_skew} apart: set the clock (NTP), then run rotate_keys again."
+        )

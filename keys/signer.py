@@ -1,0 +1,156 @@
+"""What a worker keeps in memory to sign and to tag: a ring's timetable and its unsealed keys.
+
+The timetable is read anew after a TTL of at most 5 s, so every worker changes key at the same moment
+without a query, and one that is cut off from the database stops: it must not go on signing with a key
+that was declared compromised.
+"""
+
+import hashlib
+import hmac
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from django.db import InterfaceError, OperationalError
+
+from keys.algorithms import Purpose, algorithm_named, private_from_bytes
+from keys.conf import periods
+from keys.errors import LifetimeTooLong, NoSigningKey
+from keys.models import KeyPair
+from keys.selectors import living_keys, timetable_of, unsealed_private
+from keys.timetable import signing_key
+
+
+@dataclass(frozen=True, slots=True)
+class RingName:
+    """Which ring is meant; `bits` None takes the longest of several."""
+
+    realm_id: int
+    purpose: Purpose
+    algorithm: str
+    bits: int | None = None
+
+
+@dataclass(slots=True)
+class _Memory:
+    keys: Sequence[KeyPair]
+    read_at: float
+    private: dict[UUID, PrivateKeyTypes | bytes] = field(default_factory=dict)
+
+
+class Signer:
+    """The memory of one process; safe to use from many threads.
+
+    Arguments:
+        monotonic: a clock in seconds that never goes back.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._memories: dict[RingName, _Memory] = {}
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Drop everything, so that the next use reads the database."""
+        with self._lock:
+            self._memories.clear()
+
+    def signing_key(self, name: RingName, now: datetime) -> tuple[KeyPair, PrivateKeyTypes | bytes]:
+        """The row that signs at a moment, and its unsealed private half.
+
+        Raises:
+            NoSigningKey: none may sign, or the database can't be asked whether one still may.
+            UnknownRing: the realm has no such ring.
+            MissingMasterSecret, SealBroken: the key can't be unsealed.
+        """
+        memory = self._fresh(name, now)
+        key = _signing(memory.keys, now)
+        if key is None:
+            raise NoSigningKey(f"No key of the ring {name.purpose} {name.algorithm} may sign now.")
+        return key, self._private(memory, key)
+
+    def tag(self, name: RingName, kid: str, message: bytes, now: datetime) -> bytes | None:
+        """The HMAC-SHA256 of a message under one key of a mac ring; None where the key isn't trusted.
+
+        Raises:
+            NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `signing_key`.
+        """
+        memory = self._fresh(name, now)
+        for key in memory.keys:
+            if hmac.compare_digest(key.kid, kid) and (key.unpublishes_at is None or now < key.unpublishes_at):
+                private = self._private(memory, key)
+                return hmac.digest(private, message, hashlib.sha256) if isinstance(private, bytes) else None
+        return None
+
+    def _fresh(self, name: RingName, now: datetime) -> _Memory:
+        memory = self._memories.get(name)
+        if memory is not None and self._is_fresh(memory):
+            return memory
+        with self._lock:
+            memory = self._memories.get(name)
+            if memory is None or not self._is_fresh(memory):
+                memory = self._read(name, memory, now)
+                self._memories[name] = memory
+            return memory
+
+    def _is_fresh(self, memory: _Memory) -> bool:
+        return self._monotonic() - memory.read_at < periods().signer_ttl.total_seconds()
+
+    def _read(self, name: RingName, before: _Memory | None, now: datetime) -> _Memory:
+        read_at = self._monotonic()
+        try:
+            keys = living_keys(
+                realm_id=name.realm_id,
+                purpose=name.purpose,
+                algorithm=name.algorithm,
+                bits=name.bits,
+                now=now,
+            )
+        except (OperationalError, InterfaceError) as error:
+            self._memories.pop(name, None)
+            raise NoSigningKey("The database can't be asked whether the signing key is still trusted.") from error
+        known = before.private if before is not None else {}
+        return _Memory(keys, read_at, {key.pk: known[key.pk] for key in keys if key.pk in known})
+
+    def _private(self, memory: _Memory, key: KeyPair) -> PrivateKeyTypes | bytes:
+        """Unsealed when it is first needed, so that a standby stays sealed until it takes over."""
+        private = memory.private.get(key.pk)
+        if private is None:
+            private = private_from_bytes(algorithm_named(key.ring.algorithm), unsealed_private(key))
+            memory.private[key.pk] = private
+        return private
+
+
+def _signing(keys: Sequence[KeyPair], now: datetime) -> KeyPair | None:
+    if not keys:
+        return None
+    by_kid = {key.kid: key for key in keys}
+    kid = signing_key([(key.kid, timetable_of(key)) for key in keys], now, skew=keys[0].ring.clock_skew)
+    return by_kid[kid] if kid is not None else None
+
+
+def check_lifetime(key: KeyPair, *, expires_at: datetime, now: datetime) -> None:
+    """Refuse what would be valid for longer than the key that vouches for it stays published.
+
+    Arguments:
+        key: the key; its ring comes with it.
+        expires_at: when the token or handle ends.
+        now: when it is made.
+
+    Raises:
+        LifetimeTooLong: it is past the key's own `max_lifetime`, or past its publication.
+    """
+    if expires_at - now > key.max_lifetime:
+        raise LifetimeTooLong(
+            f"A life of {expires_at - now} is longer than the {key.max_lifetime} for which the key {key.kid} may "
+            f"sign: raise the ring's longest token lifetime, then run rotate_keys."
+        )
+    if key.unpublishes_at is not None and expires_at > key.unpublishes_at - key.ring.clock_skew:
+        raise LifetimeTooLong(f"The key {key.kid} leaves the JWKS before that token would expire.")
+
+
+signer = Signer()

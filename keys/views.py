@@ -1,0 +1,42 @@
+"""The JWK Set endpoint (RFC 7517 §5, RFC 9110 §13): ready bytes, a strong ETag, 304, HEAD."""
+
+from typing import ClassVar
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from keys import api
+from keys.conf import periods
+from keys.errors import PublishedSetUnavailable
+from realms.errors import UnknownRealm
+from realms.selectors import DEFAULT_SLUG
+
+
+class JwksView(APIView):
+    """The public keys of a realm."""
+
+    http_method_names: ClassVar[list[str]] = ["get", "head"]
+
+    def get(self, request: Request, realm: str = DEFAULT_SLUG) -> HttpResponse:
+        """The JWK Set; 304 where the caller has it, 503 where it can't be vouched for."""
+        try:
+            published = api.public_jwks(realm, now=timezone.now())
+        except UnknownRealm as error:
+            return JsonResponse({"error": "not_found", "error_description": str(error)}, status=404)
+        except PublishedSetUnavailable as error:
+            answer = JsonResponse({"error": "temporarily_unavailable", "error_description": str(error)}, status=503)
+            answer["Retry-After"] = "5"
+            return answer
+        response = HttpResponse(published.body, content_type="application/jwk-set+json")
+        response["ETag"] = published.etag
+        response["Cache-Control"] = f"public, max-age={int(periods().jwks_max_age.total_seconds())}"
+        response["Access-Control-Allow-Origin"] = "*"  # public keys, for scripts of any site
+        return _conditional(request._request, published.etag, response)
+
+
+def _conditional(request: HttpRequest, etag: str, response: HttpResponse) -> HttpResponse:
+    answer = get_conditional_response(request, etag=etag, response=response)
+    return answer if isinstance(answer, HttpResponse) else response

@@ -1,0 +1,1 @@
+"""Realms: one issuer each, with its own keys, clients and policy. Knows nobody below it."""

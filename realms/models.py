@@ -1,0 +1,42 @@
+"""Realm: an issuer and the bounds of what it grants. Columns and constraints, no behaviour."""
+
+from datetime import timedelta
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+
+SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class Realm(models.Model):
+    """One issuer (OpenID Connect Discovery §3). The issuer never changes: a trigger refuses it."""
+
+    slug = models.CharField(max_length=63, unique=True, validators=[RegexValidator(SLUG_PATTERN)])
+    name = models.CharField(max_length=200)
+    issuer = models.CharField(max_length=500, unique=True, editable=False)
+    enabled = models.BooleanField(default=True)
+    access_token_lifetime = models.DurationField(default=timedelta(minutes=10))
+    refresh_idle_lifetime = models.DurationField(default=timedelta(days=7))
+    refresh_absolute_lifetime = models.DurationField(default=timedelta(days=30))
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(name="realm_slug_form", condition=Q(slug__regex=SLUG_PATTERN)),
+            models.CheckConstraint(
+                name="realm_access_token_at_most_15_minutes",
+                condition=Q(access_token_lifetime__gt=timedelta(0), access_token_lifetime__lte=timedelta(minutes=15)),
+            ),
+            models.CheckConstraint(
+                name="realm_refresh_idle_within_absolute",
+                condition=Q(
+                    refresh_idle_lifetime__gt=timedelta(0),
+                    refresh_idle_lifetime__lte=F("refresh_absolute_lifetime"),
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug

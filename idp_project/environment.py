@@ -84,7 +84,8 @@ class Environment(environ.Env):
             ImproperlyConfigured: the text is no duration.
         """
         text = os.environ.get(name, default)
-        value = parse_duration(text) if text.startswith("P") else None
+        written_out = text.startswith("P") and text[-1] not in "PT"  # Django takes "PT" for no time at all
+        value = parse_duration(text) if written_out else None
         if value is None:
             raise ImproperlyConfigured(f"{name} is not an ISO 8601 duration such as {default}: {text!r}.")
         return value

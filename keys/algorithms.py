@@ -75,7 +75,7 @@ def _module_lattice(name: str) -> Callable[[int | None], PrivateKeyTypes]:
     return generate
 
 
-ML_DSA_PRIVATE = {
+ML_DSA_PRIVATE: dict[str, type[mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey]] = {
     "ML-DSA-44": mldsa.MLDSA44PrivateKey,
     "ML-DSA-65": mldsa.MLDSA65PrivateKey,
     "ML-DSA-87": mldsa.MLDSA87PrivateKey,

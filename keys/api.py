@@ -87,7 +87,7 @@ def sign_jwt(
     check_lifetime(key, expires_at=datetime.fromtimestamp(expiry, UTC), now=now)
     if isinstance(private, bytes):
         raise KeysError("A symmetric key never signs a token.")
-    return SignedToken(jose.sign(claims, key=private, algorithm=algorithm, kid=key.kid, typ=typ), key.kid)
+    return SignedToken(jose.sign(claims, key=private, algorithm=key.ring.algorithm, kid=key.kid, typ=typ), key.kid)
 
 
 def verify_jwt(

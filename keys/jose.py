@@ -5,10 +5,11 @@ The algorithm comes from the key's row, never from the token.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import jwt
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from jwt.algorithms import Algorithm as Signature
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
@@ -83,7 +84,8 @@ def sign(claims: Mapping[str, object], *, key: PrivateKeyTypes, algorithm: str, 
         typ: the kind of token (RFC 8725 §3.11), such as `at+jwt`.
     """
     payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
-    return _JWS.encode(payload, key, algorithm=algorithm, headers={"kid": kid, "typ": typ})
+    # PyJWT's type names the keys that it knows itself; ML-DSA's are passed through to ModuleLattice.
+    return _JWS.encode(payload, cast("RSAPrivateKey", key), algorithm=algorithm, headers={"kid": kid, "typ": typ})
 
 
 def verify_signature(token: CompactToken, *, key: PublicKeyTypes, algorithm: str) -> None:

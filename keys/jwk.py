@@ -17,7 +17,7 @@ _CURVES: dict[str, tuple[str, ec.EllipticCurve]] = {
     "secp521r1": ("P-521", ec.SECP521R1()),
 }
 _CURVES_BY_CRV = dict(_CURVES.values())
-_ML_DSA_PUBLIC = {
+_ML_DSA_PUBLIC: dict[str, type[mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey]] = {
     "ML-DSA-44": mldsa.MLDSA44PublicKey,
     "ML-DSA-65": mldsa.MLDSA65PublicKey,
     "ML-DSA-87": mldsa.MLDSA87PublicKey,

@@ -24,6 +24,7 @@ from keys.jwk import to_public_key
 from keys.models import KeyPair
 from keys.selectors import published_rows, timetable_of
 from keys.timetable import Timetable, is_published
+from realms.selectors import all_realms
 
 logger = logging.getLogger("signet.keys")
 
@@ -140,3 +141,16 @@ def _render(rows: Mapping[str, PublishedKey]) -> PublishedSet:
 
 
 published_sets = PublishedSets()
+
+
+def warm(now: datetime) -> None:
+    """Read every realm's published keys, so that a worker that has just started can outlive the database.
+
+    Arguments:
+        now: the moment, aware.
+    """
+    try:
+        for realm in all_realms():
+            published_sets.at(realm.slug, now)
+    except (OperationalError, InterfaceError, PublishedSetUnavailable):
+        logger.warning("jwks.not_warmed")

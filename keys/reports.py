@@ -6,6 +6,7 @@ from typing import Any
 from keys.models import KeyPair, KeyRing
 from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
 from keys.selectors import timetable_of
+from keys.services.compromise import CompromiseReport
 from keys.services.rotation import NextTakeover
 from keys.timetable import state_at
 
@@ -104,3 +105,21 @@ def key_as_json(key: KeyPair, now: datetime) -> dict[str, Any]:
         "custodian": key.custodian,
         "public_jwk": key.public_jwk,
     }
+
+
+def consequences(report: CompromiseReport) -> list[str]:
+    """What follows from a compromise, one sentence each."""
+    lines = [f"Hit at most: {count} {name}" for name, count in report.impact.items()]
+    if report.successor is None:
+        lines.append(
+            "The ring has no other key: nothing is signed until rotate_keys makes one, and verifiers with a cached "
+            "JWKS refuse its tokens until they fetch it."
+        )
+    else:
+        lines.append(f"Signs from now on: {report.successor}")
+    if report.propagated_at is not None:
+        lines.append(
+            f"The successor has not propagated: verifiers with a cached JWKS may refuse its tokens until "
+            f"{moment(report.propagated_at)}."
+        )
+    return lines

@@ -67,7 +67,7 @@ def signing_key(keys: Iterable[tuple[str, Timetable]], now: datetime, *, skew: t
         keys: (name, timetable) of the ring's keys, in any order; compromised ones are passed over.
         skew: by how much this clock may lag behind the one that wrote the rows. When the first key, or
             a standby that takes over in a compromise, starts "now" by the database's clock, a worker
-            whose clock lags must not stand without a signer: the earliest key signs for it already.
+            whose clock lags must not stand without a signer: the next key signs for it already.
 
     Returns:
         The name of the key, or None where none may sign.
@@ -79,6 +79,4 @@ def signing_key(keys: Iterable[tuple[str, Timetable]], now: datetime, *, skew: t
     for times, name in trusted:
         if state_at(times, now) is KeyState.ACTIVE:
             return name
-    if trusted and now < trusted[0][0].activates_at <= now + skew:
-        return trusted[0][1]
-    return None
+    return next((name for times, name in trusted if now < times.activates_at <= now + skew), None)

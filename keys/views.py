@@ -1,7 +1,5 @@
 """The JWK Set endpoint (RFC 7517 §5, RFC 9110 §13): ready bytes, a strong ETag, 304, HEAD."""
 
-from typing import ClassVar
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -18,7 +16,7 @@ from realms.selectors import DEFAULT_SLUG
 class JwksView(APIView):
     """The public keys of a realm."""
 
-    http_method_names: ClassVar[list[str]] = ["get", "head"]
+    http_method_names = ["get", "head"]
 
     def get(self, request: Request, realm: str = DEFAULT_SLUG) -> HttpResponse:
         """The JWK Set; 304 where the caller has it, 503 where it can't be vouched for."""

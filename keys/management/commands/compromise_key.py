@@ -1,6 +1,7 @@
 """`manage.py compromise_key`: distrusts a key at once. Works without the master secret as far as it can."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +11,7 @@ from keys import reports
 from keys.errors import KeysError
 from keys.management.commands._arguments import WRONG_USAGE, realm_named
 from keys.models import KeyPair
+from keys.planning import Step
 from keys.selectors import key_by_kid
 from keys.services.compromise import CompromiseReport, compromise, preview
 from keys.services.rotation import rotate
@@ -45,12 +47,14 @@ class Command(BaseCommand):
             )
         except KeysError as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
-        failure = "" if options["dry_run"] else _make_successor(key)
-        self._tell(report, failure, options)
+        made, failure = ([], "") if options["dry_run"] else _make_successor(key)
+        self._tell(report, made, failure, options)
         if failure:
             raise SystemExit(1)
 
-    def _tell(self, report: CompromiseReport, failure: str, options: dict[str, Any]) -> None:
+    def _tell(
+        self, report: CompromiseReport, made: Sequence[tuple[Step, str]], failure: str, options: dict[str, Any]
+    ) -> None:
         if options["json"]:
             document = {
                 "dry_run": options["dry_run"],
@@ -58,39 +62,24 @@ class Command(BaseCommand):
                 "successor": report.successor,
                 "propagated_at": reports.moment(report.propagated_at),
                 "impact": dict(report.impact),
+                "steps": [reports.step_as_json(step, kid) for step, kid in made],
                 "error": failure or None,
             }
             self.stdout.write(json.dumps(document, indent=2))
             return
         verb = "Would distrust" if options["dry_run"] else "Distrusted"
         self.stdout.write(f"{verb}: {', '.join(report.condemned)}")
-        for line in consequences(report):
+        for line in reports.consequences(report):
             self.stdout.write(line)
+        for step, kid in made:
+            self.stdout.write(f"Then {reports.in_words(step, kid)}")
         if failure:
             self.stderr.write(f"No new key could be made: {failure} Then run rotate_keys.")
 
 
-def consequences(report: CompromiseReport) -> list[str]:
-    """What follows from a compromise, one sentence each."""
-    lines = [f"Hit at most: {count} {name}" for name, count in report.impact.items()]
-    if report.successor is None:
-        lines.append(
-            "The ring has no other key: nothing is signed until a new one is made, and verifiers have yet to fetch it."
-        )
-    else:
-        lines.append(f"Signs from now on: {report.successor}")
-    if report.propagated_at is not None:
-        lines.append(
-            f"The successor has not propagated: verifiers with a cached JWKS may refuse its tokens until "
-            f"{reports.moment(report.propagated_at)}."
-        )
-    return lines
-
-
-def _make_successor(key: KeyPair) -> str:
+def _make_successor(key: KeyPair) -> tuple[Sequence[tuple[Step, str]], str]:
     """Have a new standby made; the distrust stands whether that works or not."""
     try:
-        rotate(key.ring, now=timezone.now(), actor=ACTOR)
+        return rotate(key.ring, now=timezone.now(), actor=ACTOR).steps, ""
     except KeysError as error:
-        return str(error)
-    return ""
+        return [], str(error)

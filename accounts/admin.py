@@ -1,0 +1,81 @@
+"""People and memberships in Django's admin. Each change leaves an event."""
+
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.forms import MembershipForm, PersonChangeForm, PersonCreationForm
+from accounts.models import Membership, User
+from accounts.services.people import record_membership, record_person_changed, record_person_created
+
+
+def acting(request: HttpRequest) -> str:
+    """The operator's opaque id, for the audit."""
+    return f"user:{cast('User', request.user).subject}"
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The realms of a person."""
+
+    model = Membership
+    form = MembershipForm
+    fields = ("realm", "roles")
+    extra = 0
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+    """People."""
+
+    form = PersonChangeForm
+    add_form = PersonCreationForm
+    inlines = (MembershipInline,)
+    list_display = ("username", "email", "is_active", "is_staff", "created_at")
+    list_filter = ("is_active", "is_staff", "memberships__realm")
+    search_fields = ("username_canonical", "email_canonical", "subject")
+    ordering = ("username_canonical",)
+    readonly_fields = ("subject", "created_at", "last_login", "signed_out_at")
+    fieldsets = (
+        (None, {"fields": ("username", "password", "email", "subject")}),
+        ("May", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Dates", {"fields": ("created_at", "last_login", "signed_out_at")}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),
+    )
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  (Django's)
+        """Save, and write the event; Django holds both in one transaction."""
+        now = timezone.now()
+        if not change:
+            obj.created_at = now
+        super().save_model(request, obj, form, change)
+        if change:
+            record_person_changed(obj, fields=form.changed_data, actor=acting(request), now=now)
+        else:
+            record_person_created(obj, actor=acting(request), now=now)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Django's own page for another password; a change leaves an event too."""
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            person = User.objects.get(pk=id)
+            record_person_changed(person, fields=["password"], actor=acting(request), now=timezone.now())
+        return response
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001, ARG002  (Django's)
+        """Save the memberships, and write their events."""
+        now = timezone.now()
+        changed: list[Membership] = formset.save(commit=False)
+        for membership in formset.deleted_objects:
+            record_membership(membership, actor=acting(request), now=now, ended=True)
+            membership.delete()
+        for membership in changed:
+            membership.created_at = membership.created_at or now
+            membership.save()
+            record_membership(membership, actor=acting(request), now=now)
+        formset.save_m2m()

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    verbose_name = "People"
+
+    def ready(self) -> None:
+        """Have the attempts that no longer count removed with each rotation."""
+        from accounts.services.attempts import purge_full_budgets  # noqa: PLC0415  (models, once they are loaded)
+        from keys.hooks import register_housekeeping  # noqa: PLC0415
+
+        register_housekeeping("attempt budgets", purge_full_budgets)

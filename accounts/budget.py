@@ -1,0 +1,67 @@
+"""How many attempts are left: the generic cell rate algorithm on one moment a bucket (ITU-T I.371, Annex A).
+
+A bucket is described by the moment at which it is full again. Every attempt moves that moment one
+interval ahead, and an attempt that would move it further than the whole bucket is refused.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit on attempts.
+
+    Attributes:
+        name: what the limit is on; part of the bucket's key, so never renamed lightly.
+        burst: how many attempts a full bucket allows at once.
+        interval: after which one attempt comes back.
+    """
+
+    name: str
+    burst: int
+    interval: timedelta
+
+    @property
+    def span(self) -> timedelta:
+        """How long an empty bucket takes to be full."""
+        return self.burst * self.interval
+
+
+# One address guesses at one account: 10 tries, then one a minute.
+ACCOUNT_AND_ADDRESS = Budget("account-address", burst=10, interval=timedelta(minutes=1))
+# One address guesses at many accounts; an office behind one address still gets in.
+ADDRESS = Budget("address", burst=100, interval=timedelta(seconds=6))
+# Many addresses guess at one account. It refills three times as fast as one address can empty it, so
+# that a single address never locks another person out.
+ACCOUNT = Budget("account", burst=60, interval=timedelta(seconds=20))
+BUDGETS = (ACCOUNT_AND_ADDRESS, ADDRESS, ACCOUNT)
+
+
+def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> datetime | None:
+    """Where a bucket stands after one more attempt.
+
+    The service's upsert says the same in SQL; a test holds the two together.
+
+    Arguments:
+        full_at: when the bucket is full again; None for one that nobody used.
+
+    Returns:
+        The new moment, or None where the attempt is refused.
+    """
+    moved = max(full_at or now, now) + budget.interval
+    return moved if moved <= now + budget.span else None
+
+
+def retry_after(budget: Budget, full_at: datetime, now: datetime) -> timedelta:
+    """How long a refused attempt has to wait; a second at least.
+
+    Arguments:
+        full_at: when the bucket is full again.
+    """
+    return max(full_at + budget.interval - budget.span - now, timedelta(seconds=1))
+
+
+def is_exhausted(budget: Budget, full_at: datetime, now: datetime) -> bool:
+    """Whether the next attempt would be refused."""
+    return after_attempt(budget, full_at, now) is None

@@ -1,0 +1,43 @@
+"""What can be wrong with a person's row or with a sign-in. No text holds a password."""
+
+from datetime import timedelta
+
+
+class AccountsError(Exception):
+    """Base of all errors of this app; the text is one sentence."""
+
+
+class NameRefused(AccountsError):
+    """A user name, an address or a role has a form that none may have."""
+
+
+class NameTaken(AccountsError):
+    """Somebody has this user name, or one that reads the same."""
+
+
+class AddressTaken(AccountsError):
+    """Somebody has this email address, or one that reads the same."""
+
+
+class WeakPassword(AccountsError):
+    """The password validators refuse the password; the text is theirs."""
+
+
+class SignInRefused(AccountsError):
+    """Wrong credentials. Which part was wrong is for the audit alone, never for the one who asked."""
+
+
+class TooManyAttempts(AccountsError):
+    """The limit on attempts is reached.
+
+    Attributes:
+        retry_after: how long until the next attempt counts.
+    """
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("There were too many attempts.")
+        self.retry_after = retry_after
+
+
+class HashingBusy(AccountsError):
+    """This process hashes as many passwords at once as it may; the endpoint answers 503."""

@@ -1,0 +1,67 @@
+"""The forms of the admin: Django's own, with names compared in their canonical form and roles as words."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+
+from accounts.errors import NameRefused
+from accounts.models import Membership, User
+from accounts.names import check_roles
+from accounts.selectors import address_taken, name_taken
+
+
+class UniqueNames(forms.ModelForm):  # type: ignore[type-arg]
+    """Refuses a name or an address that reads like somebody else's."""
+
+    def clean_username(self) -> str:
+        """The name."""
+        username: str = self.cleaned_data["username"]
+        if name_taken(username, by_other_than=self.instance.pk):
+            raise forms.ValidationError("Somebody has this user name, or one that reads the same.")
+        return username
+
+    def clean_email(self) -> str:
+        """The address."""
+        email: str = self.cleaned_data["email"]
+        if address_taken(email, by_other_than=self.instance.pk):
+            raise forms.ValidationError("Somebody has this email address, or one that reads the same.")
+        return email
+
+
+class PersonCreationForm(UniqueNames, AdminUserCreationForm):  # type: ignore[type-arg]
+    """A new person."""
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+
+
+class PersonChangeForm(UniqueNames, UserChangeForm):  # type: ignore[type-arg]
+    """A person; the password is changed on a page of its own."""
+
+    class Meta:
+        model = User
+        fields = "__all__"  # noqa: DJ007  (the admin's fieldsets choose)
+
+
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A membership, with its roles as words between spaces."""
+
+    roles = forms.CharField(required=False, help_text="Words between spaces; each access token carries them.")
+
+    class Meta:
+        model = Membership
+        fields = ("user", "realm", "roles")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["roles"] = " ".join(self.instance.roles)
+
+    def clean_roles(self) -> list[str]:
+        """The roles as a list."""
+        try:
+            return check_roles(self.cleaned_data["roles"].split())
+        except NameRefused as error:
+            raise forms.ValidationError(str(error)) from error

@@ -1,0 +1,114 @@
+"""User, Membership and the buckets of the limits. A trigger in migration 0002 keeps `subject` as it is."""
+
+import secrets
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import F, Func, Q, Value
+from django.db.models.lookups import Exact
+from django.utils import timezone
+
+from accounts.fields import CanonicalField, validate_email_form, validate_username
+from accounts.names import MAX_EMAIL, MAX_USERNAME, canonical
+from realms.models import Realm
+
+_SUBJECT_BYTES = 16
+
+
+def new_subject() -> str:
+    """A `sub` that was never given before: 128 random bits."""
+    return secrets.token_urlsafe(_SUBJECT_BYTES)
+
+
+class UserManager(BaseUserManager["User"]):
+    """What Django's own `createsuperuser` and login need, and no more: people are made by services."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The person with this name, compared in its canonical form."""
+        return self.get(username_canonical=canonical(username or ""))
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """For Django's command, which hands over no time."""
+        user = self.model(username=username, is_staff=True, is_superuser=True, created_at=timezone.now(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person of the installation (OpenID Connect Core §2, `sub`). Realms know them by membership."""
+
+    subject = models.CharField(max_length=22, unique=True, default=new_subject, editable=False)
+    username = models.CharField(max_length=MAX_USERNAME, unique=True, validators=[validate_username])
+    username_canonical = CanonicalField(source="username", max_length=MAX_USERNAME, unique=True)
+    email = models.EmailField(max_length=MAX_EMAIL, blank=True, validators=[validate_email_form])
+    email_canonical = CanonicalField(source="email", max_length=MAX_EMAIL, unique=True, null=True)
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Whoever is not can't sign in, and their tokens can't be refreshed."
+    )
+    is_staff = models.BooleanField("operator", default=False, help_text="May sign in to this admin.")
+    signed_out_at = models.DateTimeField(
+        null=True, editable=False, help_text="Sign-ins before this moment count no more; set with a new password."
+    )
+    created_at = models.DateTimeField(editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        ordering = ["username_canonical"]
+        constraints = [models.CheckConstraint(name="user_has_a_name", condition=~Q(username_canonical=""))]
+
+    def __str__(self) -> str:
+        return self.username
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Take another password, and have everything that was got with the old one end.
+
+        Every way to another password leads through here, and most are Django's own, which hand over no
+        time. A hash that is renewed at a sign-in saves the password's column alone, so it ends nothing.
+        """
+        super().set_password(raw_password)
+        if self.pk is not None:
+            self.signed_out_at = timezone.now()
+
+
+class Membership(models.Model):
+    """That a person belongs to a realm, and what they are there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
+    roles = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["user_id", "realm_id"]
+        constraints = [
+            models.UniqueConstraint(name="membership_once_a_realm", fields=["user", "realm"]),
+            models.CheckConstraint(
+                name="membership_roles_are_a_list",
+                condition=Exact(
+                    Func(F("roles"), function="jsonb_typeof", output_field=models.TextField()), Value("array")
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.realm}"
+
+
+class AttemptBudget(models.Model):
+    """One bucket of a limit (accounts/budget.py); the key is an HMAC, so no name and no address is stored."""
+
+    key = models.BinaryField(max_length=32, primary_key=True)
+    full_at = models.DateTimeField()  # no index: it moves with every attempt
+
+    def __str__(self) -> str:
+        return bytes(self.key).hex()[:16]

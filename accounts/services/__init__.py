@@ -1,0 +1,1 @@
+"""Writing people, and the decision whether somebody is who they say."""

@@ -1,0 +1,104 @@
+"""Taking places in the buckets of the limits: one conditional upsert a bucket (rules: accounts/budget.py)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.crypto import salted_hmac
+
+from accounts.addresses import address_block
+from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, Budget, is_exhausted, retry_after
+from accounts.errors import TooManyAttempts
+from accounts.names import canonical
+
+_TAKE = """
+    INSERT INTO accounts_attemptbudget AS bucket (key, full_at) VALUES (%(key)s, %(now)s + %(interval)s)
+    ON CONFLICT (key) DO UPDATE SET full_at = GREATEST(bucket.full_at, %(now)s) + %(interval)s
+    WHERE GREATEST(bucket.full_at, %(now)s) + %(interval)s <= %(now)s + %(span)s
+    RETURNING full_at
+"""
+_FULL_AT = "SELECT full_at FROM accounts_attemptbudget WHERE key = %s"
+_GIVE_BACK = "UPDATE accounts_attemptbudget SET full_at = full_at - %s WHERE key = %s"
+_PURGE = """
+    DELETE FROM accounts_attemptbudget WHERE key IN
+        (SELECT key FROM accounts_attemptbudget WHERE full_at <= %s LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+_PURGE_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place that an attempt holds: the bucket it came from, and whether it was the last one."""
+
+    budget: Budget
+    key: bytes
+    was_last: bool
+
+
+def _buckets(account: str, address: str) -> tuple[tuple[Budget, bytes], ...]:
+    """The buckets of an attempt, in the order in which every attempt takes them: so none waits in a circle."""
+    parts = (
+        (ACCOUNT_AND_ADDRESS, f"{account}\0{address}"),
+        (ADDRESS, address),
+        (ACCOUNT, account),
+    )
+    return tuple(
+        (budget, salted_hmac(f"signet.attempts.{budget.name}", text, algorithm="sha256").digest())
+        for budget, text in parts
+    )
+
+
+def reserve(*, username: str, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one attempt, before any password is hashed, so that parallel guesses count too.
+
+    The account's own bucket comes last: an address that is out of attempts takes nothing from it. A
+    refused attempt takes nothing from any.
+
+    Arguments:
+        username: the name as given; names that nobody has are counted alike.
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: a bucket is empty.
+    """
+    with transaction.atomic():
+        return [_take(budget, key, now) for budget, key in _buckets(canonical(username), address_block(address))]
+
+
+def _take(budget: Budget, key: bytes, now: datetime) -> Place:
+    parameters: dict[str, Any] = {"key": key, "now": now, "interval": budget.interval, "span": budget.span}
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, parameters)
+        row = cursor.fetchone()
+        if row is not None:
+            return Place(budget, key, is_exhausted(budget, row[0], now))
+        cursor.execute(_FULL_AT, [key])
+        full_at: datetime = cursor.fetchone()[0]
+    raise TooManyAttempts(retry_after(budget, full_at, now))
+
+
+def give_back(places: Sequence[Place]) -> None:
+    """Return the places of an attempt that was no guess: the person is who they said."""
+    with connection.cursor() as cursor:
+        for place in places:
+            parameters: list[Any] = [place.budget.interval, place.key]
+            cursor.execute(_GIVE_BACK, parameters)
+
+
+def purge_full_budgets(now: datetime) -> int:
+    """Delete the buckets that are full again, which is what a bucket that isn't there is too.
+
+    Returns:
+        How many were deleted.
+    """
+    deleted = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_PURGE, [now, _PURGE_BATCH])
+            batch: int = cursor.rowcount
+        deleted += batch
+        if batch < _PURGE_BATCH:
+            return deleted

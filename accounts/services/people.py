@@ -1,0 +1,138 @@
+"""Making people and their memberships."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.errors import AddressTaken, NameTaken, WeakPassword
+from accounts.models import Membership, User
+from accounts.names import check_email, check_roles, check_username
+from accounts.selectors import address_taken, name_taken
+from audit.services import record
+from audit.vocabulary import EventName
+from realms.models import Realm
+
+
+def create_person(
+    *,
+    username: str,
+    password: str,
+    actor: str,
+    now: datetime,
+    email: str = "",
+    operator: bool = False,
+) -> User:
+    """Make a person.
+
+    Arguments:
+        username: compared in its canonical form.
+        password: checked by the validators of the settings, then hashed.
+        actor: opaque id of who does it, for the audit.
+        now: aware time of the change.
+        email: their address, or "".
+        operator: whether they may do everything in the admin. That is the whole installation.
+
+    Raises:
+        NameRefused, NameTaken, AddressTaken, WeakPassword: with one sentence each.
+    """
+    person = User(
+        username=check_username(username),
+        email=check_email(email),
+        is_staff=operator,
+        is_superuser=operator,
+        created_at=now,
+    )
+    if name_taken(username, by_other_than=None):
+        raise NameTaken(f"The user name {username!r} is taken.")
+    if address_taken(email, by_other_than=None):
+        raise AddressTaken("The email address is taken.")
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise WeakPassword(" ".join(error.messages)) from error
+    person.set_password(password)
+    try:
+        with transaction.atomic():
+            person.save()
+            record_person_created(person, actor=actor, now=now)
+    except IntegrityError as error:  # somebody was faster
+        raise NameTaken(f"The user name {username!r} or the address is taken.") from error
+    return person
+
+
+def create_member(
+    *,
+    username: str,
+    password: str,
+    realm: Realm,
+    actor: str,
+    now: datetime,
+    email: str = "",
+    roles: Sequence[str] = (),
+    operator: bool = False,
+) -> User:
+    """Make a person who is a member of a realm, both or neither.
+
+    Arguments and errors are those of `create_person` and `add_member`.
+    """
+    with transaction.atomic():
+        person = create_person(
+            username=username, password=password, email=email, operator=operator, actor=actor, now=now
+        )
+        add_member(person=person, realm=realm, roles=roles, actor=actor, now=now)
+    return person
+
+
+def record_person_created(person: User, *, actor: str, now: datetime) -> None:
+    """Append the event of a new person; the admin's form writes the row itself."""
+    details = {"operator": person.is_staff}
+    record(EventName.PERSON_CREATED, realm="", actor=actor, target=person.subject, now=now, details=details)
+
+
+def record_person_changed(person: User, *, fields: Sequence[str], actor: str, now: datetime) -> None:
+    """Append the event of a changed person.
+
+    Arguments:
+        fields: names of the columns that changed; never their values.
+    """
+    record(
+        EventName.PERSON_CHANGED,
+        realm="",
+        actor=actor,
+        target=person.subject,
+        now=now,
+        details={
+            "fields": " ".join(sorted(fields)),
+            "active": person.is_active,
+            "operator": person.is_staff,
+        },
+    )
+
+
+def add_member(*, person: User, realm: Realm, roles: Sequence[str] = (), actor: str, now: datetime) -> Membership:
+    """Make a person a member of a realm, or give a member other roles.
+
+    Arguments:
+        roles: what they are there; each access token carries them.
+        actor: opaque id of who does it, for the audit.
+        now: aware time of the change.
+
+    Raises:
+        NameRefused: a role has a form that none may have.
+    """
+    checked = check_roles(list(roles))
+    with transaction.atomic():
+        membership, _created = Membership.objects.update_or_create(
+            user=person, realm=realm, defaults={"roles": checked}, create_defaults={"roles": checked, "created_at": now}
+        )
+        record_membership(membership, actor=actor, now=now)
+    return membership
+
+
+def record_membership(membership: Membership, *, actor: str, now: datetime, ended: bool = False) -> None:
+    """Append the event of a membership that began, changed or ended."""
+    name = EventName.MEMBERSHIP_ENDED if ended else EventName.MEMBERSHIP_CHANGED
+    record(name, realm=membership.realm.slug, actor=actor, target=membership.user.subject, now=now)

@@ -1,0 +1,112 @@
+"""Whether somebody is who they say: one answer and one amount of work for everything that is wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from accounts.errors import HashingBusy, SignInRefused
+from accounts.models import User
+from accounts.selectors import Candidate, sign_in_candidate
+from accounts.services.attempts import Place, give_back, reserve
+from audit.services import record
+from audit.vocabulary import EventName
+from realms.models import Realm
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person who proved who they are.
+
+    Attributes:
+        person: their row.
+        roles: what they are in the realm; empty where no realm was asked for.
+        at: aware time of the proof (`auth_time`).
+        methods: how it was proved (RFC 8176, `amr`).
+    """
+
+    person: User
+    roles: tuple[str, ...]
+    at: datetime
+    methods: tuple[str, ...]
+
+
+def sign_in(*, realm: Realm | None, username: str, password: str, address: str, now: datetime) -> SignedIn:
+    """Check a name and a password.
+
+    Arguments:
+        realm: the realm whose member the person has to be; None for the operators' admin.
+        username: as given, in any form.
+        password: never logged, never kept.
+        address: the client's address, for the limits.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: a limit is reached; nothing was hashed.
+        SignInRefused: unknown name, wrong password, disabled, or no member of the realm.
+        HashingBusy: this process hashes enough passwords already.
+    """
+    places = reserve(username=username, address=address, now=now)
+    candidate = sign_in_candidate(username, realm=realm)
+    try:
+        matches = _password_matches(candidate, password)
+    except HashingBusy:
+        give_back(places)
+        raise
+    slug = realm.slug if realm else ""
+    fault = _fault(candidate, matches=matches, realm=realm)
+    if candidate is None or fault:
+        subject = candidate.person.subject if candidate else ""
+        _record_refusal(subject, fault, places, slug=slug, now=now)
+        raise SignInRefused(fault)
+    subject = candidate.person.subject
+    with transaction.atomic():
+        give_back(places)
+        record(EventName.SIGN_IN_SUCCEEDED, realm=slug, actor=f"user:{subject}", target=subject, now=now)
+    return SignedIn(candidate.person, candidate.roles or (), now, ("pwd",))
+
+
+def _password_matches(candidate: Candidate | None, password: str) -> bool:
+    """Hash once, whoever it is, so that the time tells nothing."""
+    if candidate is None:
+        make_password(password)
+        return False
+    return candidate.person.check_password(password)
+
+
+def _fault(candidate: Candidate | None, *, matches: bool, realm: Realm | None) -> str:
+    """What is wrong, for the audit; "" where nothing is."""
+    if candidate is None:
+        return "unknown_name"
+    if not matches:
+        return "wrong_password"
+    if not candidate.person.is_active:
+        return "disabled"
+    if realm is not None and candidate.roles is None:
+        return "not_a_member"
+    return ""
+
+
+def _record_refusal(subject: str, fault: str, places: Sequence[Place], *, slug: str, now: datetime) -> None:
+    """One event a refusal, and one more for the attempt that emptied a bucket; later ones leave none."""
+    emptied = [place.budget.name for place in places if place.was_last]
+    with transaction.atomic():
+        record(
+            EventName.SIGN_IN_REFUSED,
+            realm=slug,
+            actor="",
+            target=subject,
+            now=now,
+            details={"fault": fault},
+        )
+        for limit in emptied:
+            record(
+                EventName.SIGN_IN_LIMITED,
+                realm=slug,
+                actor="",
+                target=subject,
+                now=now,
+                details={"limit": limit},
+            )

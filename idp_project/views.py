@@ -1,0 +1,66 @@
+"""What stands above the realms: the front page, and the probes of whoever runs the server."""
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from rest_framework.request import Request
+
+from keys import api
+from tokens.endpoints import directory
+from tokens.protocol import json_response
+from tokens.views.base import JsonView, to_http
+
+
+class FrontView(JsonView):
+    """`/`: a small page for a browser, JSON for a program."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: Request) -> HttpResponse:
+        """Answer what the Accept header prefers; JSON where it has no preference."""
+        plain: HttpRequest = request._request
+        said = directory(settings.IDP_ISSUER)
+        if plain.get_preferred_type(["application/json", "text/html"]) == "text/html":
+            response = render(plain, "signet/index.html", {"directory": said})
+        else:
+            response = to_http(json_response(said))
+        patch_vary_headers(response, ["Accept"])
+        return response
+
+
+class LiveView(JsonView):
+    """`/livez`: the process answers; restart it when it doesn't."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: Request) -> HttpResponse:  # noqa: ARG002
+        """Ok."""
+        return to_http(json_response({"status": "ok"}))
+
+
+class ReadyView(JsonView):
+    """`/readyz`: the database answers and every ring has a key that can be used; send no requests when not."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: Request) -> HttpResponse:  # noqa: ARG002
+        """Ok, or 503 with the names of what is missing."""
+        missing = _missing()
+        if missing:
+            return to_http(json_response({"status": "unavailable", "missing": missing}, status=503))
+        return to_http(json_response({"status": "ok"}))
+
+
+def _missing() -> list[str]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        found = api.readiness(timezone.now())
+    except (DatabaseError, InterfaceError):
+        return ["database"]
+    if not found:
+        return ["key rings"]
+    return [f"{ring.realm} {ring.purpose} {ring.algorithm}: {ring.detail}" for ring in found if not ring.ready]

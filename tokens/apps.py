@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+
+
+class TokensConfig(AppConfig):
+    name = "tokens"
+    verbose_name = "Tokens"
+
+    def ready(self) -> None:
+        """Register what rotations clean up, and what a compromise of a realm's key hits."""
+        from keys.hooks import register_housekeeping, register_impact  # noqa: PLC0415
+        from tokens.selectors import impact  # noqa: PLC0415  (models, once they are loaded)
+        from tokens.services.revocation import purge_dead_grants  # noqa: PLC0415
+
+        register_housekeeping("dead grants", purge_dead_grants)
+        register_impact(impact)

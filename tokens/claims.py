@@ -1,0 +1,60 @@
+"""The claims of an access token (RFC 9068 §2.2): no personal data, below 1 KB."""
+
+import base64
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tokens.authorization import Authorization
+
+JTI_BYTES = 12
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def token_id(grant_id: UUID, random: bytes) -> str:
+    """A `jti`: the grant's reference and a random part, so that a grant's end is the end of its tokens.
+
+    Arguments:
+        random: bytes that were never used before.
+    """
+    return f"{_base64url(grant_id.bytes)}.{_base64url(random)}"
+
+
+def access_token_claims(
+    authorization: Authorization, *, issued_at: datetime, expires_at: datetime, random: bytes
+) -> dict[str, object]:
+    """The payload of an access token.
+
+    Arguments:
+        authorization: what was decided.
+        issued_at: aware; becomes `iat`, in whole seconds.
+        expires_at: aware; becomes `exp`.
+        random: for the `jti`.
+    """
+    claims: dict[str, object] = {
+        "iss": authorization.issuer,
+        "sub": authorization.subject,
+        "aud": authorization.issuer,
+        "exp": int(expires_at.timestamp()),
+        "iat": int(issued_at.timestamp()),
+        "jti": token_id(authorization.grant_id, random),
+        "client_id": authorization.client_id,
+        "scope": " ".join(authorization.scopes),
+        "auth_time": int(authorization.auth_time.timestamp()),
+        "amr": list(authorization.methods),
+    }
+    if authorization.roles:
+        claims["roles"] = list(authorization.roles)
+    return claims
+
+
+def seconds_to_live(lifetime: timedelta, *, issued_at: datetime, grant_expires_at: datetime) -> timedelta:
+    """How long an access token lives: as the realm says, and no longer than its grant.
+
+    Arguments:
+        lifetime: the realm's.
+        issued_at, grant_expires_at: aware.
+    """
+    return min(lifetime, grant_expires_at - issued_at)

@@ -1,0 +1,131 @@
+"""Every way in which a request is refused (RFC 6749 §5.2, RFC 6750 §3, RFC 9110 §15).
+
+Each error is a value with a code, a status and a public sentence. `detail` is for the log alone.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from tokens.protocol import NO_STORE, ProtocolResponse, json_response
+
+BASIC_CHALLENGE = 'Basic realm="Signet", charset="UTF-8"'  # RFC 7617 §2.1
+
+
+class OAuthError(Exception):
+    """Base of all refusals.
+
+    Arguments:
+        description: the public sentence; the class's own where it is left out. Never holds input.
+        detail: for the log: a word that says which rule refused; never a secret, a name or a token.
+    """
+
+    code: ClassVar[str] = "invalid_request"
+    status: ClassVar[int] = 400
+    description: ClassVar[str] = "The request is malformed."
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, description: str = "", *, detail: str = "", retry_after: int | None = None) -> None:
+        super().__init__(description or self.description)
+        self.public = description or self.description
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class InvalidRequest(OAuthError):
+    """A parameter is missing, repeated, malformed or in the wrong place."""
+
+
+class BodyTooLarge(OAuthError):
+    """The body is longer than any request of this endpoint (RFC 9110 §15.5.14)."""
+
+    status = 413
+    description = "The body is too long."
+
+
+class LengthRequired(OAuthError):
+    """The body comes in chunks, which WSGI hands over without an end (RFC 9110 §15.5.12)."""
+
+    status = 411
+    description = "Send the body with a Content-Length, not in chunks."
+
+
+class UnsupportedMediaType(OAuthError):
+    """The body is neither a form nor JSON (RFC 9110 §15.5.16)."""
+
+    status = 415
+    description = "Send application/x-www-form-urlencoded or application/json, in UTF-8."
+
+
+class MethodNotAllowed(OAuthError):
+    """The endpoint has no such method (RFC 9110 §15.5.6)."""
+
+    status = 405
+    description = "This method is not allowed here; the Allow header lists those that are."
+
+
+class InvalidGrant(OAuthError):
+    """A refresh token is not honoured; why is nobody's business but the log's."""
+
+    code = "invalid_grant"
+    description = "The refresh token is invalid, expired, revoked or was issued to another client."
+
+
+class InvalidCredentials(OAuthError):
+    """Name and password don't fit; which of them is not told."""
+
+    code = "invalid_credentials"
+    status = 401
+    description = "The user name or the password is wrong."
+    headers = {"WWW-Authenticate": BASIC_CHALLENGE}
+
+
+class TooManyRequests(OAuthError):
+    """A limit on attempts is reached (RFC 6585 §4)."""
+
+    code = "too_many_attempts"
+    status = 429
+    description = "There were too many attempts. Wait for as many seconds as Retry-After says."
+
+
+class TemporarilyUnavailable(OAuthError):
+    """The database or a signing key is away; nothing is wrong with the request (RFC 9110 §15.6.4)."""
+
+    code = "temporarily_unavailable"
+    status = 503
+    description = "The server can't do this now. Try again."
+
+
+class NotFound(OAuthError):
+    """There is no such realm, or it is disabled."""
+
+    code = "not_found"
+    status = 404
+    description = "There is no such realm here."
+
+
+class PlainError(OAuthError):
+    """An error whose sentence is its code, as the first clients of `/auth` know it: no description beside it."""
+
+
+class InvalidExpired(PlainError):
+    """`expired` is neither true nor false."""
+
+    code = "Invalid 'expired' query parameter. Must be 'true' or 'false'."
+
+
+class NoSuitableKey(PlainError):
+    """Expired tokens are not to be had here."""
+
+    code = "No suitable key found"
+    status = 404
+
+
+def error_response(error: OAuthError) -> ProtocolResponse:
+    """The JSON form of a refusal (RFC 6749 §5.2)."""
+    members = {"error": error.code}
+    if not isinstance(error, PlainError):
+        members["error_description"] = error.public
+    headers = {**NO_STORE, **error.headers}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return json_response(members, status=error.status, headers=headers)

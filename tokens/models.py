@@ -1,0 +1,110 @@
+"""Client and Grant: columns and constraints, no behaviour. More rules for grants stand in migration 0002."""
+
+import secrets
+import uuid
+
+from django.db import models
+from django.db.models import F, Func, Q, Value
+from django.db.models.lookups import Exact, LessThanOrEqual
+
+from accounts.models import User
+from realms.models import Realm
+from tokens.vocabulary import ClientKind, RevocationReason
+
+CLIENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
+MAX_SECRETS = 2  # an old one and its successor, so that a client can change without a gap
+
+
+def new_grant_id() -> uuid.UUID:
+    """128 random bits; a version-4 UUID would have 122."""
+    return uuid.UUID(bytes=secrets.token_bytes(16))
+
+
+class Client(models.Model):
+    """Who may ask for tokens in a realm (RFC 6749 §2)."""
+
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
+    client_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=16, choices=[(item.value, item.value) for item in ClientKind])
+    secret_digests = models.JSONField(default=list, blank=True, editable=False)
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["realm_id", "client_id"]
+        constraints = [
+            models.UniqueConstraint(name="client_id_once_a_realm", fields=["realm", "client_id"]),
+            models.UniqueConstraint(name="client_and_realm", fields=["id", "realm"]),
+            models.CheckConstraint(name="client_id_form", condition=Q(client_id__regex=CLIENT_ID_PATTERN)),
+            models.CheckConstraint(
+                name="client_at_most_two_secrets",
+                condition=LessThanOrEqual(
+                    Func(F("secret_digests"), function="jsonb_array_length", output_field=models.IntegerField()),
+                    Value(MAX_SECRETS),
+                ),
+            ),
+            models.CheckConstraint(
+                name="client_secrets_for_confidential_alone",
+                condition=Q(kind=ClientKind.CONFIDENTIAL)
+                | Q(
+                    Exact(
+                        Func(F("secret_digests"), function="jsonb_array_length", output_field=models.IntegerField()),
+                        Value(0),
+                    )
+                ),
+            ),
+            models.CheckConstraint(name="client_kind_known", condition=Q(kind__in=list(ClientKind))),
+        ]
+
+    def __str__(self) -> str:
+        return self.client_id
+
+
+class Grant(models.Model):
+    """What a person allowed a client, and its life. Codes and refresh tokens are handles to this row.
+
+    No index covers generation, rotated_at or idle_expires_at: with one, no rotation could be a
+    heap-only update.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_grant_id, editable=False)
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    scopes = models.JSONField(default=list)
+    auth_time = models.DateTimeField()
+    methods = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    generation = models.PositiveIntegerField(default=0)
+    rotated_at = models.DateTimeField()
+    idle_expires_at = models.DateTimeField()
+    absolute_expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    revocation_reason = models.CharField(
+        max_length=32, blank=True, choices=[(item.value, item.value) for item in RevocationReason]
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["absolute_expires_at"], name="grant_absolute_end"),
+            models.Index(fields=["revoked_at"], name="grant_revoked", condition=Q(revoked_at__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="grant_life_in_order",
+                condition=Q(
+                    rotated_at__gte=F("created_at"),
+                    idle_expires_at__lte=F("absolute_expires_at"),
+                    absolute_expires_at__gt=F("created_at"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="grant_revoked_with_a_reason",
+                condition=Q(revoked_at__isnull=True, revocation_reason="")
+                | (Q(revoked_at__isnull=False) & ~Q(revocation_reason="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

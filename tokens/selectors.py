@@ -1,0 +1,60 @@
+"""Reading clients and grants."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
+
+from accounts.models import Membership
+from tokens.models import Client, Grant
+
+
+def client_exists(realm: str, client_id: str) -> bool:
+    """Whether a realm has such a client.
+
+    Arguments:
+        realm: the realm's slug.
+    """
+    return Client.objects.filter(realm__slug=realm, client_id=client_id).exists()
+
+
+def client_of(*, realm_id: int, client_id: str) -> Client | None:
+    """The enabled client of a realm, or None."""
+    return Client.objects.filter(realm_id=realm_id, client_id=client_id, enabled=True).first()
+
+
+@dataclass(frozen=True, slots=True)
+class StandingGrant:
+    """A grant with its client and person, and the person's roles in the realm: None where they are no member."""
+
+    grant: Grant
+    roles: tuple[str, ...] | None
+
+
+def grant_of(grant_id: UUID, *, realm_id: int, client_id: str) -> StandingGrant | None:
+    """The grant of a realm and client as it stands at this moment, or None."""
+    roles = Membership.objects.filter(user=OuterRef("user"), realm=realm_id).values("roles")[:1]
+    grant = (
+        Grant.objects.filter(pk=grant_id, realm_id=realm_id, client__client_id=client_id)
+        .select_related("client", "user")
+        .annotate(roles=Subquery(roles))
+        .first()
+    )
+    if grant is None:
+        return None
+    return StandingGrant(grant, None if grant.roles is None else tuple(grant.roles))
+
+
+def impact(realm_id: int, now: datetime) -> Mapping[str, int]:
+    """What a compromise of a realm's key hits at most.
+
+    Arguments:
+        now: aware; grants that ended before it are not hit.
+    """
+    grants = Grant.objects.filter(realm_id=realm_id, revoked_at=None)
+    return {
+        "live grants": grants.filter(absolute_expires_at__gt=now, idle_expires_at__gt=now).count(),
+        "clients": Client.objects.filter(realm_id=realm_id, enabled=True).count(),
+    }

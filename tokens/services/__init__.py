@@ -1,0 +1,1 @@
+"""Deciding on requests, making tokens, and ending what was granted."""

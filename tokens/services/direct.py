@@ -1,0 +1,138 @@
+"""First-party direct sign-in: `/auth`, `/auth/refresh`, `/auth/logout`, without a web framework.
+
+Its grants belong to the realm's built-in client. Answers follow RFC 6749 §5; `token` repeats
+`access_token` for clients that know no other name for it.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.errors import HashingBusy, SignInRefused, TooManyAttempts
+from accounts.services.sign_in import SignedIn
+from accounts.services.sign_in import sign_in as prove
+from keys.errors import NoSigningKey, UnknownRing
+from realms.models import Realm
+from tokens.authorization import Authorization
+from tokens.errors import (
+    InvalidCredentials,
+    NoSuitableKey,
+    TemporarilyUnavailable,
+    TooManyRequests,
+)
+from tokens.models import Client, new_grant_id
+from tokens.parameters import SignInRequest, parse_refresh_token, parse_sign_in, wants_expired
+from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
+from tokens.selectors import client_of, grant_of
+from tokens.services.grants import begin_grant
+from tokens.services.issuance import Tokens, check_keys, issue, issue_expired
+from tokens.services.refresh import redeem
+from tokens.services.revocation import end_grant
+from tokens.services.tagging import open_refresh_token
+from tokens.vocabulary import DIRECT_CLIENT_ID, DIRECT_SCOPES, RevocationReason
+
+logger = logging.getLogger("signet.direct")
+_BUSY_SECONDS = 2
+
+
+def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
+    """Tokens for a name and a password.
+
+    Arguments:
+        request: `POST /auth`, with `?expired=true` for a token that expired.
+        realm: where the person has to be a member.
+        now: aware time of the request.
+
+    Raises:
+        OAuthError: the request is refused.
+        KeysError: no key may sign now.
+    """
+    expired = wants_expired(request)
+    if expired and not settings.IDP_EXPIRED_TOKENS:
+        raise NoSuitableKey
+    credentials = parse_sign_in(request)
+    client = _direct_client(realm)
+    if expired:
+        signed_in = _prove(credentials, realm=realm, peer=request.peer, now=now)
+        return _answer(_expired_tokens(signed_in, realm=realm, client=client, now=now))
+    check_keys(realm=realm, now=now)
+    signed_in = _prove(credentials, realm=realm, peer=request.peer, now=now)
+    with transaction.atomic():  # no grant without its tokens
+        authorization = begin_grant(realm=realm, client=client, signed_in=signed_in, scopes=DIRECT_SCOPES, now=now)
+        tokens = issue(authorization, realm=realm, now=now)
+    logger.info("grant.begun realm=%s grant=%s", realm.slug, authorization.grant_id)
+    return _answer(tokens)
+
+
+def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
+    """The next tokens of a grant, for its refresh token.
+
+    Arguments and errors are those of `sign_in`.
+    """
+    presented = parse_refresh_token(request)
+    check_keys(realm=realm, now=now)
+    authorization = redeem(presented.refresh_token, realm=realm, client_id=DIRECT_CLIENT_ID, now=now)
+    return _answer(issue(authorization, realm=realm, now=now))
+
+
+def logout(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
+    """End the grant that a refresh token belongs to; one that has ended stays so, and the answer is the same.
+
+    Arguments and errors are those of `sign_in`.
+    """
+    presented = parse_refresh_token(request)
+    grant_id, _generation = open_refresh_token(presented.refresh_token, realm=realm, now=now)
+    standing = grant_of(grant_id, realm_id=realm.pk, client_id=DIRECT_CLIENT_ID)
+    if standing is not None:
+        grant = standing.grant
+        end_grant(grant=grant, realm=realm, reason=RevocationReason.LOGOUT, actor=f"user:{grant.user.subject}", now=now)
+    return json_response({"status": "ok"})
+
+
+def _direct_client(realm: Realm) -> Client:
+    client = client_of(realm_id=realm.pk, client_id=DIRECT_CLIENT_ID)
+    if client is None:
+        logger.warning("direct.no_client realm=%s", realm.slug)
+        raise TemporarilyUnavailable("Direct sign-in is switched off in this realm.", detail="no_direct_client")
+    return client
+
+
+def _prove(credentials: SignInRequest, *, realm: Realm, peer: str, now: datetime) -> SignedIn:
+    try:
+        return prove(realm=realm, username=credentials.username, password=credentials.password, address=peer, now=now)
+    except SignInRefused as error:
+        raise InvalidCredentials(detail=str(error)) from error
+    except TooManyAttempts as error:
+        seconds = math.ceil(error.retry_after.total_seconds())
+        raise TooManyRequests(detail="limit", retry_after=seconds) from error
+    except HashingBusy as error:
+        raise TemporarilyUnavailable(detail="hashing_busy", retry_after=_BUSY_SECONDS) from error
+
+
+def _expired_tokens(signed_in: SignedIn, *, realm: Realm, client: Client, now: datetime) -> Tokens:
+    authorization = Authorization(
+        grant_id=new_grant_id(),  # that no row has
+        issuer=realm.issuer,
+        client_id=client.client_id,
+        subject=signed_in.person.subject,
+        scopes=DIRECT_SCOPES,
+        auth_time=signed_in.at,
+        methods=signed_in.methods,
+        roles=signed_in.roles,
+        generation=0,
+        rotated_at=now,
+        expires_at=now,
+    )
+    try:
+        return issue_expired(authorization, realm=realm, now=now)
+    except (UnknownRing, NoSigningKey) as error:
+        raise NoSuitableKey(detail="no_expired_ring") from error
+
+
+def _answer(tokens: Tokens) -> ProtocolResponse:
+    members: Mapping[str, object] = {"token": tokens.access_token, **tokens.members()}
+    return json_response(members)

@@ -1,0 +1,98 @@
+"""The one mint: what was decided becomes tokens here and nowhere else (RFC 6749 §5.1, RFC 9068)."""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from keys import api
+from realms.models import Realm
+from tokens.authorization import Authorization
+from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live
+from tokens.services.tagging import refresh_token_for
+from tokens.vocabulary import ACCESS_TOKEN_TYPE
+
+_LONG_AGO = timedelta(hours=1)  # past every verifier's leeway
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What was made.
+
+    Attributes:
+        access_token: a JWT.
+        expires_in: how long it lives, in seconds.
+        scope: what it is good for.
+        refresh_token: a handle; None where there is no grant to refresh.
+    """
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    scope: str
+    refresh_token: str | None = field(repr=False)
+
+    def members(self) -> dict[str, object]:
+        """The members of a token answer (RFC 6749 §5.1)."""
+        found: dict[str, object] = {
+            "access_token": self.access_token,
+            "token_type": "Bearer",
+            "expires_in": self.expires_in,
+            "scope": self.scope,
+        }
+        if self.refresh_token is not None:
+            found["refresh_token"] = self.refresh_token
+        return found
+
+
+def check_keys(*, realm: Realm, now: datetime) -> None:
+    """Make sure that a token could be signed, before anything is written that a failure would waste.
+
+    Raises:
+        KeysError: no key may sign now.
+    """
+    api.current_kid(realm=realm, now=now)
+
+
+def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Tokens:
+    """The tokens of a grant.
+
+    Arguments:
+        authorization: what was decided.
+        realm: whose keys sign and tag.
+        now: aware.
+
+    Raises:
+        KeysError: no key may sign now; nothing was handed out.
+    """
+    lifetime = seconds_to_live(realm.access_token_lifetime, issued_at=now, grant_expires_at=authorization.expires_at)
+    claims = access_token_claims(
+        authorization, issued_at=now, expires_at=now + lifetime, random=secrets.token_bytes(JTI_BYTES)
+    )
+    signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now)
+    return Tokens(
+        access_token=signed.token,
+        expires_in=int(lifetime.total_seconds()),
+        scope=" ".join(authorization.scopes),
+        refresh_token=refresh_token_for(authorization, realm=realm, now=now),
+    )
+
+
+def issue_expired(authorization: Authorization, *, realm: Realm, now: datetime) -> Tokens:
+    """A token that expired an hour ago, signed by a key that no verifier ever sees; for testing verifiers.
+
+    Arguments:
+        authorization: of no grant; there is nothing to refresh.
+        realm: whose `expired_test` ring signs.
+        now: aware.
+
+    Raises:
+        UnknownRing, NoSigningKey: the realm has no such ring, or no key in it.
+    """
+    issued_at = now - _LONG_AGO - realm.access_token_lifetime
+    claims = access_token_claims(
+        authorization,
+        issued_at=issued_at,
+        expires_at=now - _LONG_AGO,
+        random=secrets.token_bytes(JTI_BYTES),
+    )
+    signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, purpose=api.Purpose.EXPIRED_TEST, now=now)
+    return Tokens(signed.token, 0, " ".join(authorization.scopes), None)

@@ -1,0 +1,118 @@
+"""Refresh token rotation (RFC 6749 §6, RFC 9700 §4.14.2): one conditional UPDATE, which inserts nothing."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from realms.models import Realm
+from tokens.authorization import Authorization
+from tokens.errors import InvalidGrant
+from tokens.rotation import GrantFacts, Verdict, verdict
+from tokens.selectors import StandingGrant, grant_of
+from tokens.services.grants import authorization_of
+from tokens.services.revocation import end_grant
+from tokens.services.tagging import open_refresh_token
+from tokens.vocabulary import RevocationReason
+
+# Everything that must hold is asked in the statement that rotates, so nothing can change in between.
+# The clocks of two workers differ, so `rotated_at` never goes back. The idle expiry never lies past the
+# absolute one: a constraint says so.
+_ROTATE = """
+    UPDATE tokens_grant AS g
+    SET generation = g.generation + 1,
+        rotated_at = GREATEST(%(now)s, g.rotated_at),
+        idle_expires_at = LEAST(%(now)s + r.refresh_idle_lifetime, g.absolute_expires_at)
+    FROM tokens_client AS c, accounts_user AS u, accounts_membership AS m, realms_realm AS r
+    WHERE g.id = %(grant)s AND g.generation = %(generation)s AND g.realm_id = %(realm)s
+        AND g.revoked_at IS NULL AND g.idle_expires_at > %(now)s
+        AND r.id = g.realm_id AND r.enabled
+        AND c.id = g.client_id AND c.client_id = %(client)s AND c.enabled
+        AND u.id = g.user_id AND u.is_active AND g.auth_time >= COALESCE(u.signed_out_at, g.auth_time)
+        AND m.user_id = g.user_id AND m.realm_id = g.realm_id
+    RETURNING r.issuer, u.subject, g.scopes, g.auth_time, g.methods, m.roles, g.generation, g.rotated_at,
+        g.absolute_expires_at
+"""
+_ENDINGS = {
+    Verdict.REUSE: RevocationReason.REUSE,
+    Verdict.AHEAD: RevocationReason.AHEAD_OF_DATABASE,
+}
+
+
+def redeem(refresh_token: str, *, realm: Realm, client_id: str, now: datetime) -> Authorization:
+    """Take a refresh token for a grant's next generation.
+
+    Arguments:
+        refresh_token: as it came.
+        realm: whose it has to be.
+        client_id: whose it has to be, after the client proved who it is.
+        now: aware time of the request.
+
+    Raises:
+        InvalidGrant: it is not honoured. Where it was reused, or is ahead of the row, the grant has been
+            ended and that is committed before this is raised.
+        KeysError: the keys can't be read.
+    """
+    grant_id, generation = open_refresh_token(refresh_token, realm=realm, now=now)
+    rotated = _rotate(grant_id, generation, realm=realm, client_id=client_id, now=now)
+    if rotated is not None:
+        return rotated
+    standing = grant_of(grant_id, realm_id=realm.pk, client_id=client_id)
+    if standing is None:
+        raise InvalidGrant(detail="no_such_grant")
+    decision = verdict(_facts(standing), presented=generation, now=now)
+    if decision is Verdict.SAME_SUCCESSOR:
+        return authorization_of(standing.grant, realm=realm, roles=standing.roles or ())
+    if decision in _ENDINGS:
+        end_grant(grant=standing.grant, realm=realm, reason=_ENDINGS[decision], actor="", now=now)
+    raise InvalidGrant(detail=decision)
+
+
+def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client_id: str, now: datetime) -> Authorization | None:
+    parameters: dict[str, Any] = {
+        "grant": grant_id,
+        "generation": generation,
+        "realm": realm.pk,
+        "client": client_id,
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ROTATE, parameters)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    issuer, subject, scopes, auth_time, methods, roles, new_generation, rotated_at, expires_at = row
+    return Authorization(
+        grant_id=grant_id,
+        issuer=issuer,
+        client_id=client_id,
+        subject=subject,
+        scopes=tuple(json.loads(scopes)),
+        auth_time=auth_time,
+        methods=tuple(json.loads(methods)),
+        roles=tuple(json.loads(roles)),
+        generation=new_generation,
+        rotated_at=rotated_at,
+        expires_at=expires_at,
+    )
+
+
+def _facts(standing: StandingGrant) -> GrantFacts:
+    grant = standing.grant
+    return GrantFacts(
+        generation=grant.generation,
+        rotated_at=grant.rotated_at,
+        idle_expires_at=grant.idle_expires_at,
+        absolute_expires_at=grant.absolute_expires_at,
+        revoked=grant.revoked_at is not None,
+        usable=_is_usable(standing),
+    )
+
+
+def _is_usable(standing: StandingGrant) -> bool:
+    """Whether client, person and membership still stand; the same as in the statement above."""
+    grant, person = standing.grant, standing.grant.user
+    signed_out = person.signed_out_at is not None and grant.auth_time < person.signed_out_at
+    return grant.client.enabled and person.is_active and not signed_out and standing.roles is not None

@@ -1,0 +1,59 @@
+"""Making and checking the tags of handles (tokens/handles.py) with the realm's mac ring."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+
+from keys import api
+from realms.models import Realm
+from tokens.authorization import Authorization
+from tokens.errors import InvalidGrant
+from tokens.handles import Handle, HandlePurpose, MalformedHandle, decode, encode
+
+
+def refresh_token_for(authorization: Authorization, *, realm: Realm, now: datetime) -> str:
+    """The refresh token of a grant's generation. The same arguments give the same token again.
+
+    Arguments:
+        authorization: its `rotated_at` chooses the key, so that a lost answer can be repeated after a
+            takeover as well.
+        now: aware.
+
+    Raises:
+        KeysError: no key may tag now.
+    """
+    kid = api.tagging_kid(realm=realm, expires_at=authorization.expires_at, at=authorization.rotated_at)
+    handle = Handle(
+        purpose=HandlePurpose.REFRESH,
+        mac_kid=kid,
+        epoch=settings.IDP_HANDLE_EPOCH,
+        grant_id=authorization.grant_id,
+        generation=authorization.generation,
+    )
+    return encode(handle, api.mac(handle.message(), realm=realm, kid=kid, now=now))
+
+
+def open_refresh_token(text: str, *, realm: Realm, now: datetime) -> tuple[UUID, int]:
+    """Which grant and generation a refresh token names; asks the database nothing.
+
+    Arguments:
+        text: as it came.
+        realm: whose it has to be.
+        now: aware.
+
+    Raises:
+        InvalidGrant: it is forged, garbled, of another realm or purpose, or from before the epoch.
+        KeysError: the keys can't be read.
+    """
+    try:
+        handle, tag = decode(text)
+    except MalformedHandle as error:
+        raise InvalidGrant(detail="malformed") from error
+    if not api.check_mac(handle.message(), tag, realm=realm, kid=handle.mac_kid, now=now):
+        raise InvalidGrant(detail="forged")
+    if handle.purpose != HandlePurpose.REFRESH:
+        raise InvalidGrant(detail="purpose")
+    if handle.epoch != settings.IDP_HANDLE_EPOCH:
+        raise InvalidGrant(detail="epoch")
+    return handle.grant_id, handle.generation

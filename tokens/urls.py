@@ -1,0 +1,27 @@
+"""Paths of this app, below a realm's issuer; `keys.urls` adds the JWK Set."""
+
+from django.urls import path
+
+from tokens import endpoints
+from tokens.endpoints import Endpoint
+from tokens.views.base import ProtocolView
+from tokens.views.direct import LogoutView, RefreshView, SignInView
+from tokens.views.service import ConnectView, DiscoveryView, HealthView
+
+VIEWS: tuple[tuple[Endpoint, type[ProtocolView]], ...] = (
+    (endpoints.DISCOVERY, DiscoveryView),
+    (endpoints.SIGN_IN, SignInView),
+    (endpoints.REFRESH, RefreshView),
+    (endpoints.LOGOUT, LogoutView),
+    (endpoints.CONNECT, ConnectView),
+    (endpoints.HEALTH, HealthView),
+)
+
+urlpatterns = [
+    path(
+        endpoint.path,
+        view.as_view(http_method_names=endpoint.http_method_names()),
+        name=endpoint.name,
+    )
+    for endpoint, view in VIEWS
+]

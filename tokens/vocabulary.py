@@ -1,0 +1,24 @@
+"""The protocol's and this provider's own registered words."""
+
+from enum import StrEnum
+
+
+class ClientKind(StrEnum):
+    """What a client is able to keep (RFC 6749 §2.1)."""
+
+    BUILT_IN = "built_in"  # the provider itself: direct sign-in
+    CONFIDENTIAL = "confidential"  # keeps a secret
+    PUBLIC = "public"  # can't
+
+
+class RevocationReason(StrEnum):
+    """Why a grant was ended before its time."""
+
+    LOGOUT = "logout"
+    REUSE = "reuse"
+    AHEAD_OF_DATABASE = "ahead_of_database"
+
+
+DIRECT_CLIENT_ID = "signet-direct"
+ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  (RFC 9068 §2.1)
+DIRECT_SCOPES = ("openid", "profile")

@@ -1,0 +1,140 @@
+"""People in the admin: the same limits, the same canonical names, an event for each change."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
+from django.test import Client
+
+from accounts import hashers
+from accounts.budget import ACCOUNT_AND_ADDRESS
+from accounts.errors import HashingBusy
+from accounts.models import Membership, User
+from audit.models import Event
+from audit.vocabulary import EventName
+from realms.models import Realm
+from tests.provider import PASSWORD, Browser, make_person, make_realm
+
+LOGIN = "/admin/login/"
+NO_MEMBERSHIPS = {
+    "memberships-TOTAL_FORMS": "0",
+    "memberships-INITIAL_FORMS": "0",
+}
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return make_person("root", realm=None, is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def admin(browser: Browser, operator: User) -> Browser:
+    browser.force_login(operator)
+    return browser
+
+
+def login(client: Client, password: str, address: str = "192.0.2.1") -> Any:
+    return client.post(LOGIN, {"username": "ROOT", "password": password}, REMOTE_ADDR=address)
+
+
+def test_an_operator_signs_in_by_any_spelling_of_their_name(browser: Browser, operator: User) -> None:
+    assert login(browser, PASSWORD).status_code == 302
+
+
+def test_guesses_at_the_admin_meet_the_limit(browser: Browser, operator: User) -> None:
+    for _ in range(ACCOUNT_AND_ADDRESS.burst):
+        assert b"correct" in login(browser, "wrong").content
+    answer = login(browser, PASSWORD)
+    assert answer.status_code == 200
+    assert b"too many attempts" in answer.content
+    assert login(browser, PASSWORD, address="198.51.100.7").status_code == 302
+
+
+def test_a_busy_server_says_so(operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_args: object) -> None:
+        raise HashingBusy
+
+    monkeypatch.setattr(hashers.BoundedArgon2, "verify", busy)
+    with pytest.raises(ValidationError, match="busy"):
+        authenticate(None, username="root", password=PASSWORD)
+
+
+@pytest.mark.parametrize("credentials", [{"username": ""}, {"username": "root"}, {"password": PASSWORD}])
+def test_half_credentials_are_none(credentials: dict[str, str], operator: User) -> None:
+    assert authenticate(None, **{"username": None, "password": None, **credentials}) is None
+
+
+def test_a_person_who_is_no_operator_stays_outside(browser: Browser, ana: User) -> None:
+    answer = browser.post(LOGIN, {"username": "ana", "password": PASSWORD})
+    assert answer.status_code == 200
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_a_new_person_is_made_with_an_event(admin: Browser, operator: User) -> None:
+    form = {"username": "Ana", "email": "", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    answer = admin.post("/admin/accounts/user/add/", {**form, **NO_MEMBERSHIPS})
+    assert answer.status_code == 302, answer.context["errors"]
+    person = User.objects.get(username_canonical="ana")
+    assert person.check_password(PASSWORD)
+    event = Event.objects.get(name=EventName.PERSON_CREATED)
+    assert (event.target, event.actor) == (person.subject, f"user:{operator.subject}")
+
+
+def test_a_name_or_an_address_that_reads_like_anothers_is_refused(admin: Browser) -> None:
+    make_person("ana", realm=None, email="ana@example.org")
+    form = {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD, **NO_MEMBERSHIPS}
+    taken = admin.post("/admin/accounts/user/add/", {"username": "ＡNA", "email": "ANA@example.org", **form})
+    assert taken.status_code == 200
+    assert taken.content.count(b"reads the same") == 2
+    invisible = admin.post("/admin/accounts/user/add/", {"username": "a\u200bna", "email": "a@b@c", **form})
+    assert b"invisible" in invisible.content
+    assert User.objects.count() == 2
+
+
+def test_a_person_and_their_realms_can_be_changed_with_events(
+    admin: Browser, operator: User, realm: Realm, ana: User
+) -> None:
+    other = make_realm("other")
+    page = f"/admin/accounts/user/{ana.pk}/change/"
+    shown = admin.get(page)
+    assert ana.subject.encode() in shown.content
+    assert ana.password.split("$")[-1].encode() not in shown.content
+    mine = Membership.objects.get()
+    form = {
+        "username": "ana",
+        "email": "",
+        "memberships-TOTAL_FORMS": "2",
+        "memberships-INITIAL_FORMS": "1",
+        "memberships-0-id": mine.pk,
+        "memberships-0-user": ana.pk,
+        "memberships-0-realm": realm.pk,
+        "memberships-0-roles": "",
+        "memberships-0-DELETE": "on",
+        "memberships-1-user": ana.pk,
+        "memberships-1-realm": other.pk,
+        "memberships-1-roles": "reader editor",
+    }
+    answer = admin.post(page, form)
+    assert answer.status_code == 302, answer.context["errors"]
+    membership = Membership.objects.get()
+    assert (membership.realm, membership.roles) == (other, ["editor", "reader"])
+    assert not User.objects.get(pk=ana.pk).is_active
+    names = [event.name for event in Event.objects.filter(target=ana.subject, actor=f"user:{operator.subject}")]
+    assert sorted(names) == ["membership.changed", "membership.ended", "person.changed"]
+    form |= {"memberships-TOTAL_FORMS": "1", "memberships-0-id": membership.pk, "memberships-0-realm": other.pk}
+    del form["memberships-0-DELETE"]
+    assert b"characters" in admin.post(page, form | {"memberships-0-roles": 'a"b'}).content
+    assert b"editor reader" in admin.get(page).content
+
+
+def test_a_new_password_leaves_an_event_and_a_refused_one_none(admin: Browser, operator: User, ana: User) -> None:
+    page = f"/admin/accounts/user/{ana.pk}/password/"
+    assert admin.get(page).status_code == 200
+    assert admin.post(page, {"usable_password": "true", "password1": "short", "password2": "short"}).status_code == 200
+    assert not Event.objects.filter(name=EventName.PERSON_CHANGED).exists()
+    form = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
+    assert admin.post(page, form).status_code == 302
+    assert User.objects.get(pk=ana.pk).check_password("another good one")
+    event = Event.objects.get(name=EventName.PERSON_CHANGED)
+    assert (event.target, event.details["fields"]) == (ana.subject, "password")

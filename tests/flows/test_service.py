@@ -1,0 +1,129 @@
+"""What the service says about itself, and what it says when something is away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import User
+from keys.algorithms import Purpose
+from realms.models import Realm
+from tests.flows.test_direct_sign_in import sign_in
+from tests.provider import ISSUER, Browser, distrust, make_realm
+
+
+@contextmanager
+def database_away() -> Iterator[None]:
+    """Every statement fails, as when the server is gone."""
+
+    def fail(*_args: object) -> None:
+        raise OperationalError("the connection is closed")
+
+    with connection.execute_wrapper(fail):
+        yield
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_connect_lists_where_everything_is(method: str, browser: Browser, realm: Realm) -> None:
+    answer = getattr(browser, method)("/connect")
+    assert answer.status_code == 200
+    assert (answer.json()["service"], answer.json()["status"]) == ("Signet", "ok")
+    assert answer.json()["endpoints"]["auth"] == f"{ISSUER}/auth"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_health_asks_nobody(method: str, browser: Browser, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        answer = getattr(browser, method)("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.spec("OpenID Connect Discovery §4")
+def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser: Browser, realm: Realm) -> None:
+    other = make_realm("other")
+    for prefix, issuer in (("", ISSUER), ("/realms/other", other.issuer)):
+        answer = browser.get(f"{prefix}/.well-known/openid-configuration", headers={"host": "testserver"})
+        assert answer.json() == {"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json"}
+        assert answer["Cache-Control"] == "public, max-age=300"
+        path = answer.json()["jwks_uri"].removeprefix(ISSUER)
+        assert browser.get(path).status_code == 200
+
+
+def test_a_realms_health_needs_the_realm(browser: Browser, realm: Realm) -> None:
+    assert browser.get("/realms/default/health").json() == {"status": "ok"}
+    make_realm("other", purposes=())
+    assert browser.get("/realms/other/health").json() == {"status": "ok"}
+    assert browser.get("/realms/nowhere/health").status_code == 404
+
+
+def test_another_host_is_refused(browser: Browser, realm: Realm) -> None:
+    answer = browser.get("/.well-known/openid-configuration", headers={"host": "evil.example"})
+    assert answer.status_code == 400
+    assert b"evil" not in answer.content
+
+
+class TestReadiness:
+    def test_a_live_process_is_live_without_a_database(self, browser: Browser, db: None) -> None:
+        with database_away():
+            assert browser.get("/livez").json() == {"status": "ok"}
+
+    def test_ready_is_whoever_reaches_the_database_and_can_use_every_ring(self, browser: Browser, realm: Realm) -> None:
+        assert (browser.get("/readyz").status_code, browser.get("/readyz").json()) == (200, {"status": "ok"})
+
+    def test_without_the_database_it_is_not(self, browser: Browser, realm: Realm) -> None:
+        with database_away():
+            answer = browser.get("/readyz")
+        assert (answer.status_code, answer.json()["missing"]) == (503, ["database"])
+
+    def test_before_the_first_rings_it_is_not(self, browser: Browser, db: None) -> None:
+        assert browser.get("/readyz").json() == {"status": "unavailable", "missing": ["key rings"]}
+
+    def test_a_ring_without_a_usable_key_is_named(self, browser: Browser, realm: Realm) -> None:
+        distrust(Purpose.MAC)
+        answer = browser.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["missing"] == ["default mac HMAC-SHA256: NoSigningKey"]
+
+    def test_probes_come_by_plain_http(self, client: Client, realm: Realm) -> None:
+        for path in ("/livez", "/readyz", "/health"):
+            assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/auth", "/auth/refresh", "/auth/logout"])
+def test_an_outage_is_a_503_and_one_line_in_the_log(
+    path: str, browser: Browser, ana: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database_away():
+        answer = sign_in(browser, path=path)
+    if path == "/auth":
+        assert sign_in(browser).status_code == 200
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "5"
+    assert answer.json()["error"] == "temporarily_unavailable"
+    assert "request.unavailable cause=OperationalError" in caplog.text
+
+
+class TestFrontPage:
+    CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+    @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/html;q=0.1,application/json"])
+    def test_a_program_gets_json(self, accept: str, browser: Browser) -> None:
+        answer = browser.get("/", headers={"accept": accept} if accept else {})
+        assert answer.json()["service"] == "Signet"
+        assert "Accept" in answer["Vary"]
+
+    def test_a_browser_gets_a_page_without_any_script(self, browser: Browser) -> None:
+        answer = browser.get("/", headers={"accept": self.CHROME})
+        assert answer["Content-Type"].startswith("text/html")
+        page = answer.content.decode()
+        assert ISSUER in page
+        assert reverse("admin:index") in page
+        assert "<script" not in page
+        assert "style=" not in page
+        assert "unsafe" not in answer["Content-Security-Policy"]
+        assert "default-src 'none'" in answer["Content-Security-Policy"]

@@ -1,0 +1,59 @@
+# `make` lists what there is. Every target sets up what it needs: nothing has to be installed first
+# but make and Python 3.11 or newer.
+
+PYTHON := .venv/bin/python
+MANAGE := $(PYTHON) manage.py
+WITH_DATABASE := $(PYTHON) -m idp_project.embedded_postgres --
+NAMES := python3 python3.14 python3.13 python3.12 python3.11
+FOUND := $(shell for name in $(NAMES); do command -v $$name && break; done)
+SETUP = $(or $(FOUND),$(error Signet needs Python 3.11 or newer: apt-get install python3)) \
+	-I idp_project/setup_environment.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check checks prove lock clean ready-to-run ready-to-test
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+run: ready-to-run ## set everything up and serve on http://localhost:8080 (PORT, IDP_DATA_DIR)
+	@$(PYTHON) -m idp_project.quickstart
+
+test: ready-to-test ## the whole test suite, on a PostgreSQL of its own or the one in DATABASE_URL
+	@$(WITH_DATABASE) $(PYTHON) -m pytest $(PYTEST)
+
+prove: ready-to-test ## the long proofs that the test suite holds in short form
+	@$(WITH_DATABASE) $(PYTHON) -m pytest -m prove --no-cov $(PYTEST)
+
+check: ready-to-test ## style, types, layers, missing migrations, settings for deployment
+	@export IDP_ISSUER=https://id.example.org; \
+	IDP_SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(60))')"; \
+	IDP_MASTER_SECRETS="k1:$$($(PYTHON) -c 'import base64, secrets; \
+	print(base64.b64encode(secrets.token_bytes(32)).decode())')"; \
+	export IDP_SECRET_KEY IDP_MASTER_SECRETS; \
+	$(WITH_DATABASE) $(MAKE) --no-print-directory checks
+
+checks: # with the throw-away environment and database of `make check`
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy .
+	.venv/bin/lint-imports
+	$(MANAGE) makemigrations --check --dry-run
+	$(MANAGE) check --deploy --fail-level WARNING
+
+lock: ready-to-test ## lock the dependencies anew (requirements*.in to requirements*.txt)
+	@for name in requirements requirements-run requirements-dev; do \
+		echo "→ $$name.txt"; \
+		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-annotate --custom-compile-command 'make lock' $$name.in --output-file $$name.txt || exit; \
+	done
+
+clean: ## remove the virtual environment and caches; .data (database, secrets) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ready-to-run:
+	@$(SETUP) requirements-run.txt
+
+ready-to-test:
+	@$(SETUP) requirements-dev.txt

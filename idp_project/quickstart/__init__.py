@@ -1,0 +1,1 @@
+"""`make run`: from a bare checkout to a provider that serves, in one command. Not for production."""

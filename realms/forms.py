@@ -1,0 +1,77 @@
+"""Forms of realms, and the field in which a length of time is read and shown in words."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from realms.hooks import lifetime_faults
+from realms.models import Realm
+from realms.spans import from_words, in_words
+
+LONGEST_ACCESS_TOKEN = timedelta(minutes=15)
+LONGEST_SPAN = timedelta(days=3650)
+
+
+class SpanField(forms.DurationField):
+    """A length of time above nought, such as `2 days 6 hours`; ISO 8601 (`P2DT6H`) works too."""
+
+    default_error_messages = {
+        "invalid": "Write a length of time such as 90 days, 36 hours or PT5M.",
+        "overflow": "That is too long: the longest is ten years.",
+        "nought": "It can't be negative.",
+    }
+
+    def prepare_value(self, value: Any) -> Any:
+        """The words for a length; what was typed stays as it is."""
+        return in_words(value) if isinstance(value, timedelta) else value
+
+    def to_python(self, value: Any) -> timedelta | None:
+        """Words first, since Django's form reads everything else."""
+        try:
+            spoken = from_words(value) if isinstance(value, str) else None
+        except OverflowError as error:
+            raise ValidationError(self.error_messages["overflow"], code="overflow") from error
+        return spoken if spoken is not None else super().to_python(value)
+
+    def validate(self, value: Any) -> None:
+        """Within what a clock can be moved by: the sum of a length and the present has to be a date."""
+        super().validate(value)
+        if isinstance(value, timedelta) and value > LONGEST_SPAN:
+            raise ValidationError(self.error_messages["overflow"], code="overflow")
+        if isinstance(value, timedelta) and value < timedelta(0):
+            raise ValidationError(self.error_messages["nought"], code="nought")
+
+
+class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """What an operator may change of a realm: its name and how long its tokens live."""
+
+    access_token_lifetime = SpanField(
+        help_text="At most 15 minutes: an access token can't be called back, only outlived."
+    )
+    refresh_idle_lifetime = SpanField(help_text="A grant ends when nobody has refreshed it for this long.")
+    refresh_absolute_lifetime = SpanField(
+        help_text="A grant ends this long after it began, refreshed or not. Those that are out keep their end."
+    )
+
+    class Meta:
+        model = Realm
+        fields = ["name", "enabled", "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime"]
+
+    def clean(self) -> dict[str, Any]:
+        """The bounds that the database holds too, in sentences that stand beside their field."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime"):
+            if cleaned.get(name) == timedelta(0):
+                self.add_error(name, "It must be above nought.")
+        access = cleaned.get("access_token_lifetime")
+        if access is not None and access > LONGEST_ACCESS_TOKEN:
+            self.add_error("access_token_lifetime", "An access token lives for 15 minutes at most.")
+        idle, absolute = cleaned.get("refresh_idle_lifetime"), cleaned.get("refresh_absolute_lifetime")
+        if idle is not None and absolute is not None and idle > absolute:
+            self.add_error("refresh_idle_lifetime", "It can't be longer than the whole life of a grant.")
+        if access is not None and absolute is not None:
+            for fault in lifetime_faults(self.instance, access=access, refresh=absolute):
+                self.add_error(None, fault)
+        return cleaned

@@ -1,0 +1,98 @@
+"""realms/: an issuer, made once, that never moves."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.db import DatabaseError, transaction
+
+from realms.errors import IssuerMoved
+from realms.models import Realm
+from realms.selectors import all_realms, default_realm, realm_by_slug
+from realms.services import check_issuer, ensure_default_realm
+from tests.keys.sql import execute, refused
+
+
+def make(now: datetime, **columns: Any) -> Realm:
+    given = {"slug": "b", "name": "B", "issuer": "https://b.example.test", "created_at": now, **columns}
+    return Realm.objects.create(**given)
+
+
+@pytest.mark.spec("keys.md Rows: the default realm's issuer is the site itself")
+def test_the_default_realm_is_made_once(db: None, now: datetime, settings: LazySettings) -> None:
+    assert default_realm() is None
+    realm, made = ensure_default_realm(issuer=settings.IDP_ISSUER, now=now)
+    assert (realm.slug, realm.issuer, made) == ("default", "https://id.example.test", True)
+    assert ensure_default_realm(issuer=settings.IDP_ISSUER, now=now) == (realm, False)
+    assert default_realm() == realm
+    assert str(realm) == "default"
+
+
+@pytest.mark.spec("keys.md Rows: started with another base address or port, the server refuses with one sentence")
+@pytest.mark.parametrize(
+    "other", ["https://id.example.test:8443", "http://id.example.test", "https://id.example.test/"]
+)
+def test_another_base_address_is_refused_with_one_sentence(realm: Realm, now: datetime, other: str) -> None:
+    for ask in (lambda: check_issuer(realm, configured=other), lambda: ensure_default_realm(issuer=other, now=now)):
+        with pytest.raises(IssuerMoved) as caught:
+            ask()
+        assert realm.issuer in str(caught.value)
+        assert other in str(caught.value)
+        assert str(caught.value).count(". ") == 0
+    check_issuer(realm, configured=realm.issuer)
+
+
+@pytest.mark.spec("keys.md Rows: an issuer never changes once made")
+@pytest.mark.parametrize("column", ["issuer", "slug"])
+def test_an_issuer_never_changes(realm: Realm, column: str) -> None:
+    with pytest.raises(DatabaseError, match="never change"), transaction.atomic():
+        execute(f"UPDATE realms_realm SET {column} = {column} || 'x'")  # noqa: S608
+    Realm.objects.filter(pk=realm.pk).update(name="Another name", enabled=False)
+    realm.refresh_from_db()
+    assert realm.name == "Another name"
+
+
+@pytest.mark.spec("keys.md Rows: Realm")
+def test_an_issuer_and_a_slug_belong_to_one_realm(realm: Realm, now: datetime) -> None:
+    with refused("issuer"):
+        make(now, issuer=realm.issuer)
+    with refused("slug"):
+        make(now, slug="default")
+
+
+@pytest.mark.spec("keys.md Rows: another realm lives under /realms/<slug>")
+@pytest.mark.parametrize("slug", ["", "-a", "a-", "A", "a_b", "a/b", "a.b", "ä", "a b", "a\n", "a" * 64])
+def test_a_slug_is_a_part_of_a_path(db: None, now: datetime, slug: str) -> None:
+    with refused():
+        make(now, slug=slug)
+
+
+@pytest.mark.spec("keys.md Rows: another realm lives under /realms/<slug>")
+@pytest.mark.parametrize("slug", ["a", "7", "a-b", "a--b", "a" * 63])
+def test_slugs_that_fit(db: None, now: datetime, slug: str) -> None:
+    assert realm_by_slug(make(now, slug=slug).slug) is not None
+    assert realm_by_slug(slug.upper() + "x") is None
+
+
+@pytest.mark.spec("product.md: short access tokens (≤ 15 min)")
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [
+        ({"access_token_lifetime": timedelta(0)}, "realm_access_token_at_most_15_minutes"),
+        ({"access_token_lifetime": timedelta(minutes=15, microseconds=1)}, "realm_access_token_at_most_15_minutes"),
+        ({"refresh_idle_lifetime": timedelta(0)}, "realm_refresh_idle_within_absolute"),
+        ({"refresh_idle_lifetime": timedelta(days=31)}, "realm_refresh_idle_within_absolute"),
+    ],
+)
+def test_the_bounds_of_what_a_realm_grants(
+    db: None, now: datetime, columns: dict[str, timedelta], constraint: str
+) -> None:
+    with refused(constraint):
+        make(now, **columns)
+
+
+@pytest.mark.spec("keys.md Rows: Realm")
+def test_all_realms_come_by_slug(realm: Realm, now: datetime) -> None:
+    make(now)
+    assert [one.slug for one in all_realms()] == ["b", "default"]

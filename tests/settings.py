@@ -10,4 +10,4 @@ os.environ.setdefault("IDP_MASTER_SECRETS", "t1:" + base64.b64encode(secrets.tok
 os.environ.setdefault("IDP_EXPIRED_TOKENS", "true")
 os.environ.setdefault("IDP_ALLOWED_HOSTS", "testserver")
 
-from idp_project.settings import *  # noqa: E402,F403
+from idp_project.settings import *  # noqa: F403

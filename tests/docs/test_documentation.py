@@ -22,7 +22,7 @@ def _sources() -> str:
 
 def _settings() -> set[str]:
     """Every environment variable that is read somewhere."""
-    return {name for name in re.findall(r'"((?:IDP_[A-Z_]+[A-Z])|DATABASE_URL|PORT)"', _sources())}
+    return set(re.findall(r'"((?:IDP_[A-Z_]+[A-Z])|DATABASE_URL|PORT)"', _sources()))
 
 
 def _commands() -> set[str]:

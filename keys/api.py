@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from keys import compact, jose, sealing
-from keys.algorithms import Purpose
+from keys import compact, foreign_keys, jose, sealing
+from keys.algorithms import Purpose, algorithm_named
 from keys.custodians import custodian_named
 from keys.errors import KeysError, LifetimeTooLong, TokenRefused
+from keys.foreign_keys import clean_jwks, parse_jwks
 from keys.published_set import PublishedSet, published_sets
 from keys.sealing import SealedColumn
 from keys.selectors import rings
@@ -17,8 +18,9 @@ from keys.signer import RingName, check_lifetime, signer
 from realms.models import Realm
 
 __all__ = [
-    "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_mac", "current_kid", "mac",
-    "public_jwks", "readiness", "seal", "sign_jwt", "tagging_kid", "unseal", "verify_jwt",
+    "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_mac", "clean_jwks",
+    "current_kid", "foreign_algorithms", "mac", "parse_jwks", "public_jwks", "readiness", "seal", "sign_jwt",
+    "tagging_kid", "unseal", "unverified_claims", "verify_foreign_jwt", "verify_jwt",
 ]  # fmt: skip
 
 MAC_ALGORITHM = "HMAC-SHA256"
@@ -68,7 +70,7 @@ def sign_jwt(
         realm: whose key signs.
         typ: the kind of token for the header, such as `at+jwt`.
         now: the moment of signing, aware.
-        algorithm: the `alg` of the ring.
+        algorithm: the `alg` of the ring, or an alias of it.
         purpose: which ring of that algorithm.
 
     Returns:
@@ -77,13 +79,15 @@ def sign_jwt(
     Raises:
         NoSigningKey: no key may sign, or the database can't be asked; answer 503.
         UnknownRing: the realm has no such ring.
-        LifetimeTooLong: `exp` is missing, or past what the key may vouch for.
+        UnknownAlgorithm: there is no such algorithm.
+        LifetimeTooLong: `exp` is missing, absurd, or past what the key may vouch for.
+        KeysError: JSON can't hold the claims.
         MissingMasterSecret, SealBroken: the key can't be unsealed; answer 503.
     """
-    key, private = signer.signing_key(RingName(realm.pk, purpose, algorithm), now)
+    key, private = signer.signing_key(_ring(realm, purpose, algorithm), now)
     expiry = claims.get("exp")
-    if type(expiry) is not int:
-        raise LifetimeTooLong("A token needs an exp, in whole seconds.")
+    if not (type(expiry) is int and 0 <= expiry <= compact.MAX_NUMERIC_DATE):
+        raise LifetimeTooLong("A token needs an exp, a sensible number of whole seconds since 1970.")
     check_lifetime(key, expires_at=datetime.fromtimestamp(expiry, UTC), now=now)
     if isinstance(private, bytes):
         raise KeysError("A symmetric key never signs a token.")
@@ -116,7 +120,7 @@ def verify_jwt(
     if parsed.typ.lower().removeprefix("application/") != typ.lower():
         raise TokenRefused(f"The token is of the kind {parsed.typ[:32]!r}, and {typ!r} is expected.")
     key = published_sets.at(realm.slug, now).keys.get(parsed.kid)
-    if key is None:
+    if key is None or key.jwk.get("use") != "sig":
         raise TokenRefused(f"No published key has the kid {parsed.kid[:64]!r}.")
     jose.verify_signature(parsed, key=key.public_key, algorithm=key.algorithm)
     _check_claims(parsed.claims, issuer=realm.issuer, audience=audience, now=now, skew=key.skew)
@@ -141,6 +145,46 @@ def _check_claims(
             raise TokenRefused(f"The token's {name} lies in the future.")
 
 
+def unverified_claims(token: str) -> Mapping[str, Any]:
+    """The claims of a client's assertion that nobody has verified: only to learn whose keys to ask.
+
+    Raises:
+        TokenRefused: it is malformed.
+    """
+    return compact.parse(token, own=False).claims
+
+
+def verify_foreign_jwt(token: str, *, jwks: Mapping[str, Any] | None, typ: str) -> Mapping[str, Any]:
+    """The claims of a token that a client signed with one of its registered keys.
+
+    What the claims have to say (issuer, audience, expiry, once only) is the caller's to check.
+
+    Arguments:
+        token: the compact JWS.
+        jwks: the client's registered JWK Set; None where there is no client, which costs as much to refuse.
+        typ: the kind of token that is expected; one that names no kind, or just `JWT`, passes as well.
+
+    Raises:
+        TokenRefused: it is malformed, another kind, or not signed by one of these keys with its algorithm.
+        ForeignKeyRefused: the JWK Set is not sound.
+    """
+    parsed = compact.parse(token, own=False)
+    if parsed.typ.lower().removeprefix("application/") not in ("", "jwt", typ):
+        raise TokenRefused(f"The token is of the kind {parsed.typ[:32]!r}, and {typ!r} is expected.")
+    keys = foreign_keys.read_jwks(foreign_keys.DECOY_SET if jwks is None else jwks)
+    key = None if jwks is None else foreign_keys.choose(keys, kid=parsed.kid, algorithm=parsed.algorithm)
+    held = key or foreign_keys.decoy(parsed.algorithm)
+    jose.verify_signature(parsed, key=held.public_key, algorithm=held.algorithm)
+    if key is None:
+        raise TokenRefused("None of the registered keys is the one that signed this token.")
+    return parsed.claims
+
+
+def foreign_algorithms() -> Sequence[str]:
+    """The algorithms that a client's own signature may have."""
+    return foreign_keys.ALGORITHMS
+
+
 def public_jwks(realm: str, *, now: datetime) -> PublishedSet:
     """The JWK Set of a realm as ready bytes, with its ETag. Never unseals anything.
 
@@ -159,9 +203,9 @@ def current_kid(*, realm: Realm, now: datetime, algorithm: str = "ES256", purpos
     """The kid of the key that signs at a moment.
 
     Raises:
-        NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
+        NoSigningKey, UnknownRing, UnknownAlgorithm, MissingMasterSecret, SealBroken: as `sign_jwt`.
     """
-    return signer.signing_key(RingName(realm.pk, purpose, algorithm), now)[0].kid
+    return signer.signing_key(_ring(realm, purpose, algorithm), now)[0].kid
 
 
 def tagging_kid(*, realm: Realm, expires_at: datetime, at: datetime) -> str:
@@ -205,6 +249,10 @@ def check_mac(message: bytes, tag: bytes, *, realm: Realm, kid: str, now: dateti
     """
     expected = signer.tag(_mac_ring(realm), kid, message, now)
     return expected is not None and hmac.compare_digest(expected, tag)
+
+
+def _ring(realm: Realm, purpose: Purpose, algorithm: str) -> RingName:
+    return RingName(realm.pk, purpose, algorithm_named(algorithm).name)
 
 
 def _mac_ring(realm: Realm) -> RingName:

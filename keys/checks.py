@@ -7,8 +7,9 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db.utils import OperationalError, ProgrammingError
 
-from keys.conf import MAX_SIGNER_TTL, default_policy, faults, master_secrets, periods
+from keys.conf import default_policy, master_secrets, periods
 from keys.errors import MalformedSecrets
+from keys.policy import MAX_SIGNER_TTL, faults
 from keys.selectors import policy_of, rings
 
 

@@ -26,11 +26,13 @@ class CompactToken:
     signature: bytes
 
 
-def parse(token: str) -> CompactToken:
+def parse(token: str, *, own: bool = True) -> CompactToken:
     """Take a compact JWS apart; everything unusual is refused.
 
     Arguments:
         token: the token as it came.
+        own: whether it claims to be one of ours, which always have a kid and a typ; a client's assertion
+            may lack both, and has "" for them then.
 
     Raises:
         TokenRefused: it is over the size limit, not of three canonical base64url parts, its header or
@@ -48,9 +50,9 @@ def parse(token: str) -> CompactToken:
     claims = _object(parts[1], "payload")
     _check_dates(claims)
     return CompactToken(
-        kid=_text(header, "kid"),
+        kid=_text(header, "kid", needed=own),
         algorithm=_text(header, "alg"),
-        typ=_text(header, "typ"),
+        typ=_text(header, "typ", needed=own),
         claims=claims,
         signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
         signature=_decoded(parts[2], "signature"),
@@ -102,17 +104,19 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON.")
 
 
-def _text(header: Mapping[str, Any], name: str) -> str:
+def _text(header: Mapping[str, Any], name: str, *, needed: bool = True) -> str:
     value = header.get(name)
+    if value is None and not needed:
+        return ""
     if not isinstance(value, str) or not value:
         raise TokenRefused(f"The token's header has no {name}.")
     return value
 
 
 def _check_dates(claims: Mapping[str, Any]) -> None:
+    if claims.get("exp") is None:
+        raise TokenRefused("The token has no exp.")
     for name in ("exp", "iat", "nbf"):
-        value = claims.get(name)
-        if name == "exp" and value is None:
-            raise TokenRefused("The token has no exp.")
-        if value is not None and not (type(value) is int and 0 <= value <= MAX_NUMERIC_DATE):
+        value = claims.get(name, 0)
+        if not (type(value) is int and 0 <= value <= MAX_NUMERIC_DATE):
             raise TokenRefused(f"The token's {name} is not a sensible number of seconds.")

@@ -69,5 +69,9 @@ class TokenRefused(KeysError):
     """A token is not trusted; the message says why, and never repeats the token."""
 
 
+class ForeignKeyRefused(KeysError):
+    """A client's JWK Set holds a key that is malformed, weak or private."""
+
+
 class PublishedSetUnavailable(KeysError):
     """The published keys can't be read and the ones in memory are too old to be served."""

@@ -1,5 +1,6 @@
 """What apps above register with keys, which knows none of them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,10 +48,10 @@ def housekeeping() -> Mapping[str, Housekeeping]:
 
 def impact_of_compromise(realm_id: int, now: datetime) -> dict[str, int]:
     """What distrusting a realm's key hits at most, added up over all hooks."""
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     for function in _hooks.impact:
         found.update(function(realm_id, now))
-    return found
+    return dict(found)
 
 
 def register_sealed_column(column: SealedColumn) -> None:

@@ -16,7 +16,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgori
 
 from keys.algorithms import ALGORITHMS, ML_DSA_PRIVATE, Purpose, algorithm_named
 from keys.compact import CompactToken
-from keys.errors import TokenRefused
+from keys.errors import KeysError, TokenRefused
 
 
 class ModuleLattice(Signature):
@@ -82,8 +82,14 @@ def sign(claims: Mapping[str, object], *, key: PrivateKeyTypes, algorithm: str, 
         algorithm: the `alg` of the key's row.
         kid: the key's id; it always stands in the header.
         typ: the kind of token (RFC 8725 §3.11), such as `at+jwt`.
+
+    Raises:
+        KeysError: JSON can't hold the claims (NaN, a lone surrogate, an object).
     """
-    payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    try:
+        payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError) as error:
+        raise KeysError("The claims can't be written as JSON.") from error
     # PyJWT's type names the keys that it knows itself; ML-DSA's are passed through to ModuleLattice.
     return _JWS.encode(payload, cast("RSAPrivateKey", key), algorithm=algorithm, headers={"kid": kid, "typ": typ})
 

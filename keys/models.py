@@ -46,7 +46,8 @@ class KeyRing(models.Model):
             models.UniqueConstraint(name="ring_and_realm", fields=["id", "realm"]),
             models.CheckConstraint(
                 name="ring_bits_for_rsa_alone",
-                condition=Q(algorithm__in=_RSA_ALGORITHMS, bits__in=RSA_BITS)
+                # SQL: without "not null" a missing length would be unknown, and what is unknown passes a check.
+                condition=Q(algorithm__in=_RSA_ALGORITHMS, bits__isnull=False, bits__in=RSA_BITS)
                 | (~Q(algorithm__in=_RSA_ALGORITHMS) & Q(bits__isnull=True)),
             ),
             models.CheckConstraint(

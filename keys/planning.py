@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keys.algorithms import SIGNING_PURPOSES, Purpose
-from keys.conf import KeyPolicy, Periods
+from keys.policy import KeyPolicy, Periods
 from keys.timetable import KeyState, Timetable, state_at
 
 OVERDUE_AFTER = timedelta(days=1)

@@ -18,10 +18,11 @@ from functools import cached_property
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.db import InterfaceError, OperationalError
 
-from keys.conf import JWKS_REFRESH, periods
+from keys.conf import periods
 from keys.errors import PublishedSetUnavailable
 from keys.jwk import to_public_key
 from keys.models import KeyPair
+from keys.policy import JWKS_REFRESH
 from keys.selectors import published_rows, timetable_of
 from keys.timetable import Timetable, is_published
 from realms.selectors import all_realms
@@ -98,9 +99,15 @@ class PublishedSets:
             return self._first_reading(slug, now)
         if self._monotonic() - memory.tried_at >= JWKS_REFRESH.total_seconds():
             self._refresh(memory, slug, now)
-        if self._monotonic() - memory.read_at > periods().jwks_outage.total_seconds():
+        if self._too_old(memory):
+            with memory.refreshing:  # after a quiet time another request may just be reading them
+                pass
+        if self._too_old(memory):
             raise PublishedSetUnavailable("The keys in memory are too old to be vouched for.")
         return memory
+
+    def _too_old(self, memory: _Memory) -> bool:
+        return self._monotonic() - memory.read_at > periods().jwks_outage.total_seconds()
 
     def _first_reading(self, slug: str, now: datetime) -> _Memory:
         started = self._monotonic()
@@ -119,7 +126,7 @@ class PublishedSets:
             started = self._monotonic()
             memory.tried_at = started
             rows = _read(slug, now)
-            memory.rows, memory.read_at = rows, started
+            memory.rows, memory.read_at, memory.latest = rows, started, None
         except (OperationalError, InterfaceError):
             logger.warning("jwks.served_from_memory realm=%s", slug)
         finally:

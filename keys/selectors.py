@@ -7,13 +7,13 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from keys.algorithms import PUBLISHED_PURPOSES, Purpose
-from keys.conf import KeyPolicy
 from keys.custodians import custodian_named
 from keys.errors import UnknownKey, UnknownRing
 from keys.models import KeyPair, KeyRing
 from keys.planning import KeyFacts
+from keys.policy import KeyPolicy
 from keys.sealing import SealedColumn, unseal
-from keys.timetable import Timetable
+from keys.timetable import KeyState, Timetable
 from realms.errors import UnknownRealm
 from realms.selectors import realm_by_slug
 
@@ -75,6 +75,46 @@ def keys_in(some: Sequence[KeyRing]) -> Sequence[KeyPair]:
         .select_related("ring__realm", "realm")
         .order_by("realm__slug", "ring__purpose", "ring__algorithm", "ring__bits", "-activates_at")
     )
+
+
+def without_private_halves() -> QuerySet[KeyPair]:
+    """Keys for a person's eyes: the sealed halves stay in the database."""
+    return KeyPair.objects.select_related("ring__realm", "realm").defer("sealed_private")
+
+
+def keys_by_ring(some: Sequence[KeyRing]) -> dict[int, list[KeyPair]]:
+    """The keys of each of some rings by the ring's primary key, the oldest first, in one query.
+
+    Their halves stay in the database, the public ones too: this is for timetables.
+    """
+    found: dict[int, list[KeyPair]] = {ring.pk: [] for ring in some}
+    rows = KeyPair.objects.filter(ring__in=list(found)).defer("sealed_private", "public_jwk")
+    for key in rows.order_by("activates_at"):
+        found[key.ring_id].append(key)
+    return found
+
+
+def in_state(state: KeyState, now: datetime) -> Q:
+    """The condition by which the database finds the keys that `state_at` puts into a state.
+
+    Arguments:
+        now: the moment to look at, aware.
+    """
+    trusted = Q(compromised_at=None)
+    begun = trusted & Q(activates_at__lte=now)
+    stopped = begun & Q(deactivates_at__lte=now)
+    gone = Q(unpublishes_at__lte=now)
+    match state:
+        case KeyState.PRE_ACTIVE:
+            return trusted & Q(activates_at__gt=now)
+        case KeyState.ACTIVE:
+            return begun & (Q(deactivates_at=None) | Q(deactivates_at__gt=now))
+        case KeyState.DEACTIVATED:
+            return stopped & Q(unpublishes_at__gt=now)
+        case KeyState.ARCHIVED:
+            return stopped & gone
+        case KeyState.COMPROMISED:
+            return ~trusted
 
 
 def key_by_kid(kid: str, *, realm: str | None = None) -> KeyPair:

@@ -7,6 +7,7 @@ that was declared compromised.
 
 import hashlib
 import hmac
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,11 @@ from keys.errors import LifetimeTooLong, NoSigningKey
 from keys.models import KeyPair
 from keys.selectors import living_keys, timetable_of, unsealed_private
 from keys.timetable import signing_key
+
+_AWAY = "The database can't be asked whether the signing key is still trusted."
+# After a failure nobody asks again for this long: while the database hangs, requests would queue behind
+# each other's time-outs before they get their 503.
+_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,14 @@ class Signer:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._memories: dict[RingName, _Memory] = {}
+        self._failed_at: dict[RingName, float] = {}
         self._lock = threading.Lock()
 
     def forget(self) -> None:
         """Drop everything, so that the next use reads the database."""
         with self._lock:
             self._memories.clear()
+            self._failed_at.clear()
 
     def signing_key(self, name: RingName, now: datetime) -> tuple[KeyPair, PrivateKeyTypes | bytes]:
         """The row that signs at a moment, and its unsealed private half.
@@ -102,6 +110,8 @@ class Signer:
 
     def _read(self, name: RingName, before: _Memory | None, now: datetime) -> _Memory:
         read_at = self._monotonic()
+        if read_at - self._failed_at.get(name, -math.inf) < _RETRY_SECONDS:
+            raise NoSigningKey(_AWAY)
         try:
             keys = living_keys(
                 realm_id=name.realm_id,
@@ -112,7 +122,8 @@ class Signer:
             )
         except (OperationalError, InterfaceError) as error:
             self._memories.pop(name, None)
-            raise NoSigningKey("The database can't be asked whether the signing key is still trusted.") from error
+            self._failed_at[name] = self._monotonic()
+            raise NoSigningKey(_AWAY) from error
         known = before.private if before is not None else {}
         return _Memory(keys, read_at, {key.pk: known[key.pk] for key in keys if key.pk in known})
 

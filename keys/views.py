@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -17,6 +18,14 @@ class JwksView(APIView):
     """The public keys of a realm."""
 
     http_method_names = ["get", "head"]
+
+    def perform_content_negotiation(
+        self,
+        request: Request,
+        force: bool = True,  # noqa: ARG002, FBT001, FBT002  (the framework's signature)
+    ) -> tuple[BaseRenderer, str]:
+        """There is one form, whatever `Accept` and `?format` ask for: verifiers ask for all sorts of things."""
+        return super().perform_content_negotiation(request, force=True)
 
     def get(self, request: Request, realm: str = DEFAULT_SLUG) -> HttpResponse:
         """The JWK Set; 304 where the caller has it, 503 where it can't be vouched for."""

@@ -1,7 +1,6 @@
 """What the tests of every app share: a fixed time, a realm, and rings with keys."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,10 +8,8 @@ import time_machine
 from django.conf import LazySettings
 
 from keys.algorithms import Purpose
-from keys.conf import default_policy
 from keys.models import KeyRing
 from keys.published_set import published_sets
-from keys.services.bootstrapping import LONGEST_HANDLE
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from keys.signer import signer
@@ -68,8 +65,7 @@ def es256_ring(realm: Realm, now: datetime) -> KeyRing:
 @pytest.fixture
 def mac_ring(realm: Realm, now: datetime) -> KeyRing:
     """The realm's ring for tags, without keys; its keys vouch for handles as long as a grant may live."""
-    policy = replace(default_policy(), max_token_lifetime=LONGEST_HANDLE)
-    return add_ring(realm=realm, algorithm="HMAC-SHA256", purpose=Purpose.MAC, policy=policy, actor=ACTOR, now=now)
+    return add_ring(realm=realm, algorithm="HMAC-SHA256", purpose=Purpose.MAC, actor=ACTOR, now=now)
 
 
 @pytest.fixture

@@ -148,7 +148,11 @@ class Migration(migrations.Migration):
             model_name="keyring",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("algorithm__in", ["RS256", "PS256"]), ("bits__in", (4096, 3072, 2048))),
+                    models.Q(
+                        ("algorithm__in", ["RS256", "PS256"]),
+                        ("bits__in", (4096, 3072, 2048)),
+                        ("bits__isnull", False),
+                    ),
                     models.Q(models.Q(("algorithm__in", ["RS256", "PS256"]), _negated=True), ("bits__isnull", True)),
                     _connector="OR",
                 ),

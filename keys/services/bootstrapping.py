@@ -1,19 +1,15 @@
 """The rings that every realm starts with, each with its active key and its standby."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from keys.algorithms import Purpose
-from keys.conf import KeyPolicy, default_policy
 from keys.models import KeyRing
 from keys.selectors import keys_of
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from realms.models import Realm
-
-# A handle lives as long as its grant: longer than any token. The realm's own bound is checked in idp_project.
-LONGEST_HANDLE = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +18,9 @@ class _Start:
     algorithm: str
 
 
-_EVERY_REALM = (
-    _Start(Purpose.SIGN, "ES256"),
-    _Start(Purpose.SIGN, "RS256"),
-    _Start(Purpose.MAC, "HMAC-SHA256"),
-)
+_EVERY_REALM = (_Start(Purpose.SIGN, "ES256"), _Start(Purpose.MAC, "HMAC-SHA256"))
 _EXPIRED_TOKENS = _Start(Purpose.EXPIRED_TEST, "ES256")
+_SLOW = _Start(Purpose.SIGN, "RS256")  # the last one: while its keys are made, `now` grows old
 
 
 def ensure_rings(realm: Realm, *, expired_tokens: bool, actor: str, now: datetime, say: Callable[[str], None]) -> None:
@@ -43,23 +36,15 @@ def ensure_rings(realm: Realm, *, expired_tokens: bool, actor: str, now: datetim
     Raises:
         KeysError: a ring or a key can't be made; the message says why.
     """
-    for start in (*_EVERY_REALM, *((_EXPIRED_TOKENS,) if expired_tokens else ())):
+    for start in (*_EVERY_REALM, *((_EXPIRED_TOKENS,) if expired_tokens else ()), _SLOW):
         existing = KeyRing.objects.filter(realm=realm, purpose=start.purpose, algorithm=start.algorithm).first()
         ring = existing or add_ring(
             realm=realm,
             algorithm=start.algorithm,
             purpose=start.purpose,
-            policy=_policy_for(start.purpose),
             actor=actor,
             now=now,
         )
         if not keys_of(ring.pk):
             say(f"Making the keys of ring {realm.slug} {ring} …")
             rotate(ring, now=now, actor=actor)
-
-
-def _policy_for(purpose: Purpose) -> KeyPolicy:
-    policy = default_policy()
-    if purpose is Purpose.MAC:
-        return replace(policy, max_token_lifetime=max(policy.max_token_lifetime, LONGEST_HANDLE))
-    return policy

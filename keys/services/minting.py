@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -25,7 +25,7 @@ class Material:
     id: uuid.UUID
     kid: str
     public_jwk: dict[str, str] | None
-    sealed_private: bytes
+    sealed_private: bytes = field(repr=False)
 
 
 def make_material(ring: KeyRing) -> Material:

@@ -1,19 +1,21 @@
 """Adding rings and changing their policy."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
 from audit.services import record
 from audit.vocabulary import EventName
 from keys.algorithms import Purpose, algorithm_named, choose_bits
-from keys.conf import KeyPolicy, default_policy, periods, validated
+from keys.conf import default_policy, periods
 from keys.custodians import custodian_named
 from keys.errors import RingExists, UnknownAlgorithm
 from keys.models import KeyRing
+from keys.policy import KeyPolicy, validated
 from keys.selectors import policy_of
 from keys.services.applying import lock_ring
 from realms.models import Realm
+from realms.spans import in_words
 
 
 def add_ring(
@@ -52,7 +54,7 @@ def add_ring(
     if not row.bits:
         row.generate(None)  # cheap for all of these, and the only proof that this machine can do it
     custodian_named(custodian)
-    rules = validated(policy or default_policy(), periods())
+    rules = validated(policy or default_policy(purpose), periods())
     try:
         with transaction.atomic():
             ring = KeyRing.objects.create(
@@ -77,7 +79,9 @@ def change_policy(ring: KeyRing, *, policy: KeyPolicy, actor: str, now: datetime
         locked = lock_ring(ring.pk)
         before, after = _columns(policy_of(locked)), _columns(policy)
         KeyRing.objects.filter(pk=locked.pk).update(**after)
-        changed = {name: f"{before[name]} → {after[name]}" for name in after if before[name] != after[name]}
+        changed = {
+            name: f"{in_words(before[name])} → {in_words(after[name])}" for name in after if before[name] != after[name]
+        }
         if changed:
             record(
                 EventName.RING_POLICY_CHANGED,
@@ -91,7 +95,7 @@ def change_policy(ring: KeyRing, *, policy: KeyPolicy, actor: str, now: datetime
     return locked
 
 
-def _columns(policy: KeyPolicy) -> dict[str, object]:
+def _columns(policy: KeyPolicy) -> dict[str, timedelta]:
     return {
         "rotation_period": policy.rotation_period,
         "propagation": policy.propagation,

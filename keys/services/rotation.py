@@ -7,10 +7,11 @@ from datetime import datetime
 from django.db import transaction
 
 from keys.algorithms import Purpose
-from keys.conf import KeyPolicy, periods, validated
+from keys.conf import periods
 from keys.errors import HostClockOff
 from keys.models import KeyPair, KeyRing
 from keys.planning import Mint, Step, plan_rotation, succession
+from keys.policy import KeyPolicy, validated
 from keys.selectors import database_clock, facts_of, policy_of
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.minting import Material, make_material, prove_master_secret

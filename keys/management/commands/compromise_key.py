@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from keys import reports
-from keys.errors import KeysError
+from keys.errors import KeysError, RingBusy
 from keys.management.commands._arguments import WRONG_USAGE, realm_named
 from keys.models import KeyPair
 from keys.planning import Step
@@ -20,7 +21,9 @@ ACTOR = "command:compromise_key"
 
 
 class Command(BaseCommand):
-    """Exit code 0: done. 1: distrusted, but no new standby could be made. 2: wrong usage."""
+    """Exit code 0: done. 1: distrusted, but no new standby could be made; or another run held the ring, and
+    nothing was done. 2: wrong usage.
+    """
 
     help = "Declares a key compromised: it leaves the JWKS, its standby signs, a new standby is made."
 
@@ -45,6 +48,8 @@ class Command(BaseCommand):
                 if options["dry_run"]
                 else compromise(key, actor=ACTOR, reason=options["reason"], everything=everything)
             )
+        except RingBusy as error:
+            raise CommandError(str(error)) from error
         except KeysError as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
         made, failure = ([], "") if options["dry_run"] else _make_successor(key)
@@ -81,5 +86,5 @@ def _make_successor(key: KeyPair) -> tuple[Sequence[tuple[Step, str]], str]:
     """Have a new standby made; the distrust stands whether that works or not."""
     try:
         return rotate(key.ring, now=timezone.now(), actor=ACTOR).steps, ""
-    except KeysError as error:
-        return [], str(error)
+    except (KeysError, DatabaseError) as error:
+        return [], str(error).strip()

@@ -33,9 +33,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = timezone.now()
-        rings = [_outcome(ring, now, options) for ring in chosen_rings(options)]
-        chores = {} if options["dry_run"] else _housekeeping(now)
+        # Making an RSA key takes seconds, so each ring is held against the clock of its own moment.
+        rings = [_outcome(ring, timezone.now(), options) for ring in chosen_rings(options)]
+        chores = {} if options["dry_run"] else _housekeeping(timezone.now())
         if options["json"]:
             document = {
                 "dry_run": options["dry_run"],

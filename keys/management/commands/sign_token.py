@@ -1,5 +1,6 @@
 """`manage.py sign_token`: a token from the command line, signed by the active key."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,6 +10,8 @@ from django.utils.dateparse import parse_duration
 from keys import api, compact
 from keys.errors import KeysError
 from keys.management.commands._arguments import WRONG_USAGE, known_algorithm, realm_named
+
+_LONGEST = timedelta(days=3_650)
 
 
 class Command(BaseCommand):
@@ -25,9 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now, realm = timezone.now(), realm_named(options["realm"])
-        lifetime = parse_duration(options["lifetime"])
-        if lifetime is None or lifetime.total_seconds() < 1:
-            raise CommandError("--lifetime wants an ISO 8601 duration such as PT5M.", returncode=WRONG_USAGE)
+        lifetime = _lifetime(options["lifetime"])
         try:
             claims = compact.plain_object(options["claims"], "--claims")
         except KeysError as error:
@@ -46,3 +47,14 @@ class Command(BaseCommand):
         except KeysError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(signed.token)
+
+
+def _lifetime(text: str) -> timedelta:
+    """A length of time from a second to ten years; what the key may vouch for is checked when it signs."""
+    try:
+        lifetime = parse_duration(text)
+    except OverflowError:
+        lifetime = None
+    if lifetime is None or not timedelta(seconds=1) <= lifetime <= _LONGEST:
+        raise CommandError("--lifetime wants an ISO 8601 duration such as PT5M.", returncode=WRONG_USAGE)
+    return lifetime

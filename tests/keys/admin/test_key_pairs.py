@@ -216,7 +216,7 @@ def test_the_list_finds_keys_by_their_realm(operator: Browser, active: KeyPair) 
     assert active.kid not in operator.get(f"{KEYS}?ring__realm__id__exact=0").content.decode()
 
 
-@pytest.mark.parametrize("number", ["abc", "%00", "00000000-0000-4000-8000-000000000000"])
+@pytest.mark.parametrize("number", ["abc", "00000000-0000-4000-8000-000000000000"])
 def test_the_page_of_a_key_that_is_not_there_leads_back(operator: Browser, active: KeyPair, number: str) -> None:
     answer = operator.get(f"{KEYS}{number}/change/")
     assert (answer.status_code, answer["Location"]) == (302, FRONT)

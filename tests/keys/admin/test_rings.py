@@ -16,7 +16,7 @@ from keys.services.compromise import compromise
 from keys.services.rotation import rotate
 from realms.models import Realm
 from tests.keys.admin.pages import ADD_RING, RINGS, of_key, of_ring, told, words
-from tests.keys.secrets import SECRET_B
+from tests.keys.known_secrets import SECRET_B
 from tests.provider import Browser
 
 POLICY = {
@@ -240,7 +240,7 @@ def test_nobody_deletes_a_ring(operator: Browser, ring: KeyRing) -> None:
     assert KeyRing.objects.filter(pk=ring.pk).exists()
 
 
-@pytest.mark.parametrize("number", ["0", "abc", "%00", "99999999999999999999"])
+@pytest.mark.parametrize("number", ["0", "abc", "99999999999999999999"])
 @pytest.mark.parametrize("page", ["change", "rotate"])
 def test_a_ring_that_is_not_there_is_not_found(operator: Browser, ring: KeyRing, number: str, page: str) -> None:
     assert operator.get(f"{RINGS}{number}/{page}/").status_code == 404

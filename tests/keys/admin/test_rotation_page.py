@@ -13,7 +13,7 @@ from audit.models import Event
 from keys.errors import HostClockOff, KeysError, RingBusy
 from keys.models import KeyPair, KeyRing
 from tests.keys.admin.pages import of_ring, told, words
-from tests.keys.secrets import SECRET_B
+from tests.keys.known_secrets import SECRET_B
 from tests.provider import Browser
 
 

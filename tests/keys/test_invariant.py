@@ -1,0 +1,226 @@
+"""The invariant of keys.md, held against planner and services at arbitrary times.
+
+*A verifier whose copy of the JWKS is at most N old verifies every unexpired token.* Two negative controls
+show that the same test finds a broken policy: propagation nought, and retention nought.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import HealthCheck, Phase, example, find, given, settings
+from hypothesis import strategies as st
+
+from keys.conf import periods
+from keys.models import KeyPair, KeyRing
+from keys.planning import Mint, succession
+from keys.policy import KeyPolicy
+from keys.selectors import facts_of, keys_of, policy_of
+from keys.services import rings, rotation
+from keys.services.compromise import compromise
+from keys.services.rings import add_ring, change_policy
+from keys.services.rotation import rotate
+from realms.models import Realm
+from tests.clock import FakeClock
+from tests.conftest import ACTOR, NOW
+from tests.keys import fleet
+from tests.keys.fleet import Fleet, InvariantBrokenError
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+POLICY = KeyPolicy(
+    rotation_period=10 * DAY,
+    propagation=2 * DAY,
+    max_token_lifetime=3 * DAY,
+    clock_skew=timedelta(minutes=5),
+    verifier_leeway=timedelta(minutes=5),
+)
+LONG_FORM = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that happens, some time after the one before."""
+
+    after: timedelta
+    what: str
+    policy: KeyPolicy = POLICY
+
+
+lengths = st.one_of(
+    st.sampled_from([timedelta(0), timedelta(seconds=5), timedelta(minutes=5, seconds=5), 2 * DAY, 8 * DAY, 10 * DAY]),
+    st.integers(0, 30 * 24 * 60).map(lambda minutes: timedelta(minutes=minutes)),
+)
+policies = st.builds(
+    KeyPolicy,
+    rotation_period=st.sampled_from([4 * DAY, 10 * DAY, 40 * DAY]),
+    propagation=st.sampled_from([2 * DAY, 2 * DAY + HOUR, 3 * DAY]),
+    max_token_lifetime=st.sampled_from([HOUR, 3 * DAY, 20 * DAY]),
+    clock_skew=st.just(POLICY.clock_skew),
+    verifier_leeway=st.just(POLICY.verifier_leeway),
+)
+what = st.sampled_from(
+    ["rotate"] * 6
+    + ["force"] * 3
+    + ["policy"] * 3
+    + ["signer is lost", "standby is lost", "host is lost", "old is lost"]
+)
+SHORTER = replace(POLICY, max_token_lifetime=HOUR, rotation_period=4 * DAY)
+LONGER = replace(POLICY, max_token_lifetime=20 * DAY, rotation_period=40 * DAY, propagation=3 * DAY)
+# What has been dangerous once is told every time: changed policies with force, late runs, losses in a row.
+KNOWN_STORIES = [
+    [Act(DAY, "policy", SHORTER), Act(3 * DAY, "force"), Act(DAY, "rotate")],
+    [Act(DAY, "policy", LONGER), Act(HOUR, "force"), Act(DAY, "rotate"), Act(5 * DAY, "force")],
+    [Act(9 * DAY, "policy", LONGER), Act(DAY - timedelta(minutes=1), "rotate"), Act(DAY, "policy", SHORTER)],
+    [Act(35 * DAY, "rotate"), Act(HOUR, "force"), Act(2 * DAY, "force"), Act(10 * DAY, "rotate")],
+    [Act(DAY, "signer is lost"), Act(HOUR, "rotate"), Act(HOUR, "force"), Act(2 * DAY, "standby is lost")],
+    [Act(8 * DAY, "standby is lost"), Act(30 * DAY, "rotate"), Act(3 * DAY, "rotate"), Act(DAY, "old is lost")],
+    [Act(8 * DAY, "host is lost"), Act(timedelta(seconds=305), "old is lost"), Act(HOUR, "rotate"), Act(DAY, "force")],
+]
+stories = st.lists(st.builds(Act, lengths, what, policies), min_size=1, max_size=12)
+
+
+def known(test: Callable[..., None]) -> Callable[..., None]:
+    """Have a property hold for the known stories too."""
+    for story in KNOWN_STORIES:
+        test = example(story=story)(test)
+    return test
+
+
+def play(realm: Realm, story: list[Act], *, policy: KeyPolicy = POLICY) -> Fleet:
+    """Have a story happen to a new ring by the services alone, and note what its rows said when."""
+    clock = FakeClock(NOW)
+    ring = add_ring(realm=realm, algorithm="ES256", policy=policy, actor=ACTOR, now=NOW)
+    watch = Fleet(periods(), POLICY, propagation=POLICY.propagation)
+    _rotate(ring, clock, watch, force=False)
+    for act in story:
+        clock.advance(act.after)
+        if act.what in ("rotate", "force"):
+            _rotate(ring, clock, watch, force=act.what == "force")
+        elif act.what == "policy":
+            ring = change_policy(ring, policy=act.policy, actor=ACTOR, now=clock.now)
+        else:
+            _lose(ring, clock, watch, act.what)
+    clock.advance(40 * DAY)
+    _rotate(ring, clock, watch, force=False)
+    watch.see(clock.now, keys_of(ring.pk))
+    return watch
+
+
+def _rotate(ring: KeyRing, clock: FakeClock, watch: Fleet, *, force: bool) -> None:
+    before = succession([facts_of(key) for key in keys_of(ring.pk)], clock.now)
+    report = rotate(ring, now=clock.now, actor=ACTOR, force=force, clock=clock)
+    minted = [kid for step, kid in report.steps if isinstance(step, Mint)]
+    if before.signer is None:
+        watch.hasty.add(minted[0])
+        watch.idle[-1:] = [(since, clock.now) for since, _ in watch.idle[-1:]]
+    watch.see(clock.now, keys_of(ring.pk))
+
+
+def _lose(ring: KeyRing, clock: FakeClock, watch: Fleet, which: str) -> None:
+    """Declare a key compromised; what comes after it may sign before it has propagated."""
+    keys = keys_of(ring.pk)
+    present = succession([facts_of(key) for key in keys], clock.now)
+    kids = {
+        "signer is lost": present.signer and present.signer.kid,
+        "host is lost": present.signer and present.signer.kid,
+        "standby is lost": present.standby and present.standby.kid,
+        "old is lost": min((key for key in keys if key.compromised_at is None), key=lambda key: key.activates_at).kid
+        if any(key.compromised_at is None for key in keys)
+        else None,
+    }
+    if kids[which] is None:
+        return
+    lost = next(key for key in keys if key.kid == kids[which])
+    report = compromise(lost, actor=ACTOR, everything=which == "host is lost", clock=clock)
+    if present.signer is not None and report.successor is None:
+        watch.idle.append((clock.now, clock.now))
+    elif present.signer is not None and report.successor and present.signer.kid in report.condemned:
+        watch.hasty.add(report.successor)
+    watch.see(clock.now, keys_of(ring.pk))
+
+
+def broken(realm: Realm, story: list[Act], *, policy: KeyPolicy = POLICY) -> str:
+    """How a story breaks the invariant, or "" if it doesn't; the database is as before afterwards."""
+    try:
+        with transaction.atomic():
+            watch = play(realm, story, policy=policy)
+            with connection.cursor() as cursor:
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            watch.check(watch.history[-1][0])
+            transaction.set_rollback(True)
+    except InvariantBrokenError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.spec("keys.md The invariant")
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(story=stories)
+@known
+def test_every_verifier_verifies_every_unexpired_token(realm: Realm, story: list[Act]) -> None:
+    assert broken(realm, story) == ""
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+@pytest.mark.spec("keys.md The invariant")
+@settings(max_examples=LONG_FORM, deadline=None, suppress_health_check=list(HealthCheck))
+@given(story=stories)
+@known
+def test_every_verifier_verifies_every_unexpired_token_in_the_long_form(realm: Realm, story: list[Act]) -> None:
+    assert broken(realm, story) == ""
+
+
+@pytest.fixture
+def anything_goes(monkeypatch: pytest.MonkeyPatch, realm: Realm) -> Callable[[KeyPolicy], Any]:
+    """Policies are no longer validated, neither by the code nor by the database."""
+
+    def unchecked(policy: KeyPolicy, *_: object) -> KeyPolicy:
+        return policy
+
+    monkeypatch.setattr(rotation, "validated", unchecked)
+    monkeypatch.setattr(rings, "validated", unchecked)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE keys_keyring DROP CONSTRAINT ring_policy_holds_together")
+    return unchecked
+
+
+def broken_story(realm: Realm, policy: KeyPolicy) -> list[Act]:
+    """A story that breaks the invariant; policies stay as they are.
+
+    Raises:
+        NoSuchExample: there seems to be none.
+    """
+    quiet = settings(max_examples=300, database=None, phases=[Phase.generate], deadline=None)
+    tame = stories.map(lambda story: [act for act in story if act.what != "policy"])
+    return find(tame, lambda story: bool(broken(realm, story, policy=policy)), settings=quiet)
+
+
+@pytest.mark.spec("keys.md The invariant (a): negative control")
+def test_propagation_nought_is_found_broken(realm: Realm, anything_goes: object) -> None:
+    assert broken_story(realm, replace(POLICY, propagation=timedelta(0)))
+
+
+@pytest.mark.spec("keys.md The invariant (b): negative control")
+def test_retention_nought_is_found_broken(realm: Realm, anything_goes: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KeyPolicy, "retention", lambda _policy, _lifetime: timedelta(0))
+    assert "may not sign" in broken(realm, []), "the signer itself refuses to outlive its key"
+    monkeypatch.setattr(fleet, "check_lifetime", lambda *_, **__: None)
+    assert broken_story(realm, POLICY), "and without that line of defence a verifier is refused"
+
+
+@pytest.mark.spec("keys.md The invariant: negative control")
+def test_a_takeover_without_a_lead_is_found_broken(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = [Act(3 * DAY, "force")]
+    assert broken(realm, story) == ""
+    monkeypatch.setattr(KeyPolicy, "lead", lambda _policy, _ttl: timedelta(0))
+    assert "is refused" in broken(realm, story), "a worker's memory was older than the edit"
+
+
+def test_the_policy_of_the_ring_is_the_one_that_was_asked_for(realm: Realm) -> None:
+    ring = add_ring(realm=realm, algorithm="ES256", policy=POLICY, actor=ACTOR, now=NOW)
+    assert policy_of(ring) == POLICY
+    assert not KeyPair.objects.exists()

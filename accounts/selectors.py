@@ -14,6 +14,11 @@ def user_exists(username: str) -> bool:
     return User.objects.filter(username_canonical=canonical(username)).exists()
 
 
+def subject_exists(subject: str) -> bool:
+    """Whether somebody has this `sub`."""
+    return User.objects.filter(subject=subject).exists()
+
+
 def name_taken(username: str, *, by_other_than: int | None) -> bool:
     """Whether somebody else has a name that reads the same.
 

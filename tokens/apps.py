@@ -10,6 +10,8 @@ class TokensConfig(AppConfig):
         from keys.hooks import register_housekeeping, register_impact  # noqa: PLC0415
         from tokens.selectors import impact  # noqa: PLC0415  (models, once they are loaded)
         from tokens.services.revocation import purge_dead_grants  # noqa: PLC0415
+        from tokens.services.spent_tokens import purge_spent_tokens  # noqa: PLC0415
 
         register_housekeeping("dead grants", purge_dead_grants)
+        register_housekeeping("spent tokens", purge_spent_tokens)
         register_impact(impact)

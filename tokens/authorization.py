@@ -10,12 +10,13 @@ class Authorization:
     """A decision that was made; nothing in it is still to be checked.
 
     Attributes:
-        grant_id: the grant's row; for a token without a grant a random value that no row has.
+        grant_id: the grant's row; None for what no row stands for, such as a client's own authority.
         issuer: the realm's issuer.
         client_id: to whom.
-        subject: by whom: the person's `sub`.
+        subject: by whom: the person's `sub`, or the client's id where it asks for itself.
+        audience: for whom the tokens are meant.
         scopes: what.
-        auth_time: when the person proved who they are, aware.
+        auth_time: when the person proved who they are, aware; None where there is none.
         methods: how (`amr`).
         roles: what the person is in the realm.
         generation: of the grant, after this decision.
@@ -23,12 +24,13 @@ class Authorization:
         expires_at: when the grant ends at the latest.
     """
 
-    grant_id: UUID
+    grant_id: UUID | None
     issuer: str
     client_id: str
     subject: str
+    audience: tuple[str, ...]
     scopes: tuple[str, ...]
-    auth_time: datetime
+    auth_time: datetime | None
     methods: tuple[str, ...]
     roles: tuple[str, ...]
     generation: int

@@ -1,25 +1,40 @@
 """The claims of an access token (RFC 9068 §2.2): no personal data, below 1 KB."""
 
 import base64
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from tokens.authorization import Authorization
 
 JTI_BYTES = 12
+_JTI = re.compile(r"([A-Za-z0-9_-]{22}\.)?[A-Za-z0-9_-]{16}", re.ASCII)
 
 
 def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
-def token_id(grant_id: UUID, random: bytes) -> str:
+def token_id(grant_id: UUID | None, random: bytes) -> str:
     """A `jti`: the grant's reference and a random part, so that a grant's end is the end of its tokens.
 
     Arguments:
+        grant_id: the grant's; None leaves its part out.
         random: bytes that were never used before.
     """
-    return f"{_base64url(grant_id.bytes)}.{_base64url(random)}"
+    return f"{_base64url(grant_id.bytes)}.{_base64url(random)}" if grant_id else _base64url(random)
+
+
+def grant_in(jti: str) -> UUID | None:
+    """The grant that a `jti` refers to, or None where there is none.
+
+    Raises:
+        ValueError: this is no `jti` of ours.
+    """
+    reference, dot, _random = jti.rpartition(".")
+    if not _JTI.fullmatch(jti):
+        raise ValueError("This is no jti of this provider.")
+    return UUID(bytes=base64.urlsafe_b64decode(reference + "==")) if dot else None
 
 
 def access_token_claims(
@@ -36,15 +51,17 @@ def access_token_claims(
     claims: dict[str, object] = {
         "iss": authorization.issuer,
         "sub": authorization.subject,
-        "aud": authorization.issuer,
+        "aud": authorization.audience[0] if len(authorization.audience) == 1 else list(authorization.audience),
         "exp": int(expires_at.timestamp()),
         "iat": int(issued_at.timestamp()),
         "jti": token_id(authorization.grant_id, random),
         "client_id": authorization.client_id,
-        "scope": " ".join(authorization.scopes),
-        "auth_time": int(authorization.auth_time.timestamp()),
-        "amr": list(authorization.methods),
     }
+    if authorization.scopes:  # an empty one is no scope (RFC 6749 §3.3)
+        claims["scope"] = " ".join(authorization.scopes)
+    if authorization.auth_time is not None:
+        claims["auth_time"] = int(authorization.auth_time.timestamp())
+        claims["amr"] = list(authorization.methods)
     if authorization.roles:
         claims["roles"] = list(authorization.roles)
     return claims

@@ -1,5 +1,6 @@
 """What this provider answers below an issuer: the one list from which URLs, discovery and `/connect` derive."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -30,19 +31,23 @@ DISCOVERY = Endpoint("openid_configuration", ".well-known/openid-configuration",
 SIGN_IN = Endpoint("auth", "auth", ("POST",))
 REFRESH = Endpoint("refresh", "auth/refresh", ("POST",))
 LOGOUT = Endpoint("logout", "auth/logout", ("POST",))
+TOKEN = Endpoint("token", "token", ("POST",), metadata="token_endpoint")
+INTROSPECTION = Endpoint("introspect", "introspect", ("POST",), metadata="introspection_endpoint")
+REVOCATION = Endpoint("revoke", "revoke", ("POST",), metadata="revocation_endpoint")
 CONNECT = Endpoint("connect", "connect", ("GET", "POST"))
 HEALTH = Endpoint("health", "health", ("GET", "POST"))
 
-ENDPOINTS = (JWKS, DISCOVERY, SIGN_IN, REFRESH, LOGOUT, CONNECT, HEALTH)
+ENDPOINTS = (JWKS, DISCOVERY, TOKEN, INTROSPECTION, REVOCATION, SIGN_IN, REFRESH, LOGOUT, CONNECT, HEALTH)
 
 
-def metadata(issuer: str) -> dict[str, object]:
-    """The discovery document (OpenID Connect Discovery §3); it lists only what works.
+def metadata(issuer: str, lists: Mapping[str, object]) -> dict[str, object]:
+    """The discovery document (OpenID Connect Discovery §3, RFC 8414 §2); it lists only what works.
 
     Arguments:
         issuer: the realm's, from its row; nothing comes from the request.
+        lists: what the registries offer, by the names of RFC 8414.
     """
-    found: dict[str, object] = {"issuer": issuer}
+    found: dict[str, object] = {"issuer": issuer, **lists}
     for endpoint in ENDPOINTS:
         if endpoint.metadata is not None:
             found[endpoint.metadata] = f"{issuer}/{endpoint.path}"

@@ -63,6 +63,43 @@ class MethodNotAllowed(OAuthError):
     description = "This method is not allowed here; the Allow header lists those that are."
 
 
+class InvalidClient(OAuthError):
+    """The client is unknown, disabled, or didn't prove who it is; which of them is not told (RFC 6749 §5.2)."""
+
+    code = "invalid_client"
+    status = 401
+    description = "The client could not be authenticated."
+    headers = {"WWW-Authenticate": BASIC_CHALLENGE}
+
+
+class UnauthorizedClient(OAuthError):
+    """The client may not use this grant type, or not this endpoint."""
+
+    code = "unauthorized_client"
+    description = "This client may not do that."
+
+
+class UnsupportedGrantType(OAuthError):
+    """There is no such grant type here."""
+
+    code = "unsupported_grant_type"
+    description = "There is no such grant type here; discovery lists those that there are."
+
+
+class InvalidScope(OAuthError):
+    """The scope is malformed, or beyond what the client may have."""
+
+    code = "invalid_scope"
+    description = "The scope goes beyond what this client may have."
+
+
+class InvalidTarget(OAuthError):
+    """The resource is malformed, or not one of the client's (RFC 8707 §2)."""
+
+    code = "invalid_target"
+    description = "The resource is unknown, or not one that this client may ask for."
+
+
 class InvalidGrant(OAuthError):
     """A refresh token is not honoured; why is nobody's business but the log's."""
 

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import F, Func, Q, Value
@@ -9,10 +10,13 @@ from django.db.models.lookups import Exact, LessThanOrEqual
 
 from accounts.models import User
 from realms.models import Realm
-from tokens.vocabulary import ClientKind, RevocationReason
+from tokens.vocabulary import AuthMethod, ClientKind, RevocationReason
 
 CLIENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 MAX_SECRETS = 2  # an old one and its successor, so that a client can change without a gap
+
+
+CONFIDENTIAL_METHODS = [item.value for item in AuthMethod if item is not AuthMethod.NONE]
 
 
 def new_grant_id() -> uuid.UUID:
@@ -27,7 +31,25 @@ class Client(models.Model):
     client_id = models.CharField(max_length=64)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=16, choices=[(item.value, item.value) for item in ClientKind])
+    auth_method = models.CharField(
+        max_length=32,
+        choices=[(item.value, item.value) for item in AuthMethod],
+        default=AuthMethod.NONE,
+        help_text="How it proves who it is; one method and no other.",
+    )
     secret_digests = models.JSONField(default=list, blank=True, editable=False)
+    jwks = models.JSONField(null=True, blank=True, help_text="Its public keys, for private_key_jwt.")
+    grant_types = models.JSONField(default=list, blank=True)
+    scopes = models.JSONField(default=list, blank=True, help_text="The most that it may ask for.")
+    resources = models.JSONField(
+        default=list, blank=True, help_text="Audiences that it may ask for; the issuer alone where there are none."
+    )
+    introspects = models.JSONField(
+        default=list, blank=True, help_text="Audiences that it is: only tokens for these does it get introspected."
+    )
+    access_token_lifetime = models.DurationField(
+        null=True, blank=True, help_text="Shorter than the realm's, or empty for the realm's own."
+    )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(editable=False)
 
@@ -53,6 +75,20 @@ class Client(models.Model):
                         Value(0),
                     )
                 ),
+            ),
+            models.CheckConstraint(
+                name="client_auth_method_fits_its_kind",
+                condition=Q(kind=ClientKind.CONFIDENTIAL, auth_method__in=CONFIDENTIAL_METHODS)
+                | (~Q(kind=ClientKind.CONFIDENTIAL) & Q(auth_method=AuthMethod.NONE)),
+            ),
+            models.CheckConstraint(
+                name="client_keys_for_private_key_jwt",
+                condition=Q(auth_method=AuthMethod.PRIVATE_KEY_JWT, jwks__isnull=False)
+                | (~Q(auth_method=AuthMethod.PRIVATE_KEY_JWT) & Q(jwks__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="client_access_token_lifetime_above_nought",
+                condition=Q(access_token_lifetime__isnull=True) | Q(access_token_lifetime__gt=timedelta(0)),
             ),
             models.CheckConstraint(name="client_kind_known", condition=Q(kind__in=list(ClientKind))),
         ]
@@ -108,3 +144,16 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class SpentToken(models.Model):
+    """A `jti` that may not be used again until it would have expired anyway; the table empties itself.
+
+    For the assertions of clients (RFC 7523 §3, once only) and for access tokens that were revoked (RFC 7009).
+    """
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return bytes(self.digest).hex()[:16]

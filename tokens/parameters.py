@@ -1,36 +1,16 @@
-"""Form, JSON or HTTP Basic → frozen request objects, strictly (RFC 6749 §3.2, RFC 7617, RFC 8259).
+"""Form, JSON or HTTP Basic → frozen request objects (RFC 6749 §3.2); `tokens.reading` reads them strictly."""
 
-Nothing is guessed: whatever two readers could understand differently is refused, before any flow sees it.
-"""
-
-import base64
-import json
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.message import Message
-from typing import Any
-from urllib.parse import parse_qsl
 
-from tokens.errors import BodyTooLarge, InvalidExpired, InvalidRequest, UnsupportedMediaType
+from tokens import scopes
+from tokens.errors import InvalidClient, InvalidExpired, InvalidRequest, UnsupportedGrantType
 from tokens.protocol import ProtocolRequest
+from tokens.reading import basic_of, body_of, checked, form_decoded, form_of, query_of, required
+from tokens.vocabulary import AuthMethod, GrantType
 
-MAX_BODY = 16_384
-MAX_QUERY = 4_096
-MAX_FIELDS = 32
-MAX_FIELD = 1_024
 MAX_TOKEN = 512
-MAX_AUTHORIZATION = 4_096
-_CREDENTIALS = frozenset(
-    {
-        "username", "password", "refresh_token", "access_token", "token", "client_secret", "client_assertion",
-        "code", "code_verifier", "assertion", "id_token_hint",
-    }
-)  # fmt: skip
-_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-
-Pairs = Sequence[tuple[str, Any]]
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +28,118 @@ class RefreshTokenRequest:
     refresh_token: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class PresentedClient:
+    """How a client says who it is, and what it shows for it; nothing of it is checked yet.
+
+    Attributes:
+        method: the one method that it used.
+        client_id: who it says it is; "" where the assertion alone says it.
+        proof: the secret or the assertion; "" for the method none.
+    """
+
+    method: AuthMethod
+    client_id: str
+    proof: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentialsRequest:
+    """`grant_type=client_credentials` (RFC 6749 §4.4.2) with `resource` (RFC 8707 §2)."""
+
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """`POST /token`."""
+
+    client: PresentedClient
+    grant_type: GrantType
+    grant: ClientCredentialsRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedToken:
+    """`POST /introspect` and `POST /revoke`; the hint is not needed here, since a token's form tells its kind."""
+
+    client: PresentedClient
+    token: str = field(repr=False)
+
+
+def parse_token_request(request: ProtocolRequest) -> TokenRequest:
+    """A token request from a form (RFC 6749 §4.4.2, §5.2).
+
+    Raises:
+        InvalidClient: it says not who asks, or shows a proof of a kind that there isn't.
+        UnsupportedGrantType: there is no such grant type here.
+        InvalidScope: the scope is malformed.
+        InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
+    """
+    fields, resources = form_of(request)
+    client = _presented_client(request, fields)
+    try:
+        grant_type = GrantType(required(fields, "grant_type"))
+    except ValueError as error:
+        raise UnsupportedGrantType from error
+    grant = ClientCredentialsRequest(scopes.parse(fields.get("scope", "")), resources)
+    return TokenRequest(client, grant_type, grant)
+
+
+def parse_presented_token(request: ProtocolRequest) -> PresentedToken:
+    """A token that a client asks about or revokes (RFC 7662 §2.1, RFC 7009 §2.1).
+
+    Raises:
+        InvalidClient: it says not who asks, or shows a proof of a kind that there isn't.
+        InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
+    """
+    fields, _resources = form_of(request)
+    return PresentedToken(_presented_client(request, fields), required(fields, "token"))
+
+
+def _presented_client(request: ProtocolRequest, fields: Mapping[str, str]) -> PresentedClient:
+    """The one method by which a client says who it is (RFC 6749 §2.3, §5.2).
+
+    Raises:
+        InvalidClient: there is none, or it is one that nobody has here.
+        InvalidRequest: two at once, two different ids, or a malformed one.
+    """
+    basic, client_id = _basic_client(request), fields.get("client_id", "")
+    asserted = "client_assertion" in fields or "client_assertion_type" in fields
+    if sum((basic is not None, "client_secret" in fields, asserted)) > 1:
+        raise InvalidRequest("A client authenticates by one method at a time.")
+    if basic is not None:
+        if client_id not in ("", basic.client_id):
+            raise InvalidRequest("The client_id differs from the one in the Authorization header.")
+        return basic
+    if asserted:
+        return PresentedClient(AuthMethod.PRIVATE_KEY_JWT, client_id, _assertion(fields))
+    if "client_secret" in fields:
+        return PresentedClient(AuthMethod.POST, required(fields, "client_id"), fields["client_secret"])
+    if not client_id:
+        raise InvalidClient(detail="none_presented")
+    return PresentedClient(AuthMethod.NONE, client_id, "")
+
+
+def _basic_client(request: ProtocolRequest) -> PresentedClient | None:
+    scheme = request.headers.get("authorization", "basic").strip().partition(" ")[0]
+    if scheme.lower() != "basic":
+        raise InvalidClient(detail="scheme")
+    basic = basic_of(request)
+    if basic is None:
+        return None
+    client_id, secret = (form_decoded(part) for part in basic)
+    return PresentedClient(AuthMethod.BASIC, client_id, secret)
+
+
+def _assertion(fields: Mapping[str, str]) -> str:
+    assertion = required(fields, "client_assertion")
+    if required(fields, "client_assertion_type") != ASSERTION_TYPE:
+        raise InvalidClient(f"The client_assertion_type must be {ASSERTION_TYPE}.", detail="assertion_type")
+    return assertion
+
+
 def wants_expired(request: ProtocolRequest) -> bool:
     """Whether the query asks for an expired token.
 
@@ -55,7 +147,7 @@ def wants_expired(request: ProtocolRequest) -> bool:
         InvalidExpired: `expired` is there more than once, or is neither true nor false.
         InvalidRequest: the query is malformed or carries credentials.
     """
-    values = [value for name, value in _query(request) if name == "expired"]
+    values = [value for name, value in query_of(request) if name == "expired"]
     if values in ([], ["false"]):
         return False
     if values == ["true"]:
@@ -69,14 +161,14 @@ def parse_sign_in(request: ProtocolRequest) -> SignInRequest:
     Raises:
         InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
     """
-    _query(request)
-    fields, basic = _body(request), _basic(request)
+    query_of(request)
+    fields, basic = body_of(request), basic_of(request)
     if basic is not None:
         if "username" in fields or "password" in fields:
             raise InvalidRequest("Send the credentials once: in the body or in the Authorization header.")
         username, password = basic
     else:
-        username, password = (_required(fields, name) for name in ("username", "password"))
+        username, password = (required(fields, name) for name in ("username", "password"))
     return SignInRequest(username, password)
 
 
@@ -86,138 +178,8 @@ def parse_refresh_token(request: ProtocolRequest) -> RefreshTokenRequest:
     Raises:
         InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
     """
-    _query(request)
-    fields = _body(request)
+    query_of(request)
+    fields = body_of(request)
     if "authorization" in request.headers:
         raise InvalidRequest("Send the refresh token in the body, and no Authorization header beside it.")
-    return RefreshTokenRequest(_checked(_required(fields, "refresh_token"), MAX_TOKEN))
-
-
-def _required(fields: Mapping[str, str], name: str) -> str:
-    value = fields.get(name, "")
-    if not value:
-        raise InvalidRequest(f"The parameter {name} is missing.")
-    return value
-
-
-def _checked(value: str, longest: int = MAX_FIELD) -> str:
-    """A text without control characters and surrogates, of bounded length."""
-    try:
-        length = len(value.encode("utf-8"))
-    except UnicodeEncodeError as error:
-        raise InvalidRequest("A parameter is not Unicode text.") from error
-    if length > longest:
-        raise InvalidRequest(f"A parameter is longer than {longest} bytes.")
-    if any(unicodedata.category(character) == "Cc" for character in value):
-        raise InvalidRequest("A parameter has a control character.")
-    return value
-
-
-def _query(request: ProtocolRequest) -> Pairs:
-    """The query's parameters; unknown ones are passed over (RFC 6749 §3.2), credentials are not (RFC 6750 §5.3)."""
-    if len(request.query) > MAX_QUERY:
-        raise InvalidRequest("The query is too long.")
-    pairs = _urlencoded(request.query, strict=False)
-    if any(name in _CREDENTIALS for name, _value in pairs):
-        raise InvalidRequest("Credentials don't belong in the address, where logs keep them: use the body.")
-    return pairs
-
-
-def _body(request: ProtocolRequest) -> Mapping[str, str]:
-    """The body's parameters by name, each once."""
-    if len(request.body) > MAX_BODY:
-        raise BodyTooLarge
-    content_type = request.headers.get("content-type", "")
-    if not request.body and not content_type:
-        return {}
-    kind = _media_type(content_type)
-    try:
-        text = request.body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("The body is not UTF-8.") from error
-    pairs = _json_members(text) if kind == "application/json" else _urlencoded(text, strict=True)
-    return _once_each(pairs)
-
-
-def _media_type(content_type: str) -> str:
-    """The media type, which has to be one of two; another charset than UTF-8 is refused."""
-    message = Message()
-    message["Content-Type"] = content_type.replace("\r", " ").replace("\n", " ")
-    kind = content_type.partition(";")[0].strip().lower()
-    charset = message.get_param("charset", "utf-8")
-    if kind not in {"application/json", "application/x-www-form-urlencoded"}:
-        raise UnsupportedMediaType
-    if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:
-        raise UnsupportedMediaType
-    return kind
-
-
-def _urlencoded(text: str, *, strict: bool) -> Pairs:
-    """Pairs of the form encoding (WHATWG URL §5.1).
-
-    Arguments:
-        strict: refuse a field without `=`; a query may have some.
-    """
-    if _BROKEN_ESCAPE.search(text):
-        raise InvalidRequest("A percent sign is not followed by two hexadecimal digits.")
-    if not text:
-        return []
-    try:
-        return parse_qsl(
-            text, keep_blank_values=True, strict_parsing=strict, errors="strict", max_num_fields=MAX_FIELDS
-        )
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise InvalidRequest("The parameters are not the form encoding of UTF-8 text.") from error
-
-
-def _json_members(text: str) -> Pairs:
-    """The members of a flat JSON object; duplicates are still there."""
-    try:
-        found = json.loads(text, object_pairs_hook=_Object, parse_int=_no_text, parse_float=_no_text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON.") from error
-    if not isinstance(found, _Object):
-        raise InvalidRequest("The body is not a JSON object.")
-    return found.pairs
-
-
-def _no_text(_number: str) -> None:
-    """Numbers are no texts; not reading them spares reading absurd ones."""
-
-
-class _Object:
-    """A JSON object as it was written, with its members in order and repeated ones kept."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.pairs = pairs
-
-
-def _once_each(pairs: Pairs) -> Mapping[str, str]:
-    if len(pairs) > MAX_FIELDS:
-        raise InvalidRequest("There are too many parameters.")
-    fields: dict[str, str] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise InvalidRequest("A parameter is there more than once.")
-        if not isinstance(value, str):
-            raise InvalidRequest("Every parameter must be a text.")
-        fields[_checked(name)] = _checked(value)
-    return fields
-
-
-def _basic(request: ProtocolRequest) -> tuple[str, str] | None:
-    """Name and password of the Basic scheme (RFC 7617 §2), or None without an Authorization header."""
-    header = request.headers.get("authorization")
-    if header is None:
-        return None
-    scheme, _space, encoded = header.strip().partition(" ")
-    if scheme.lower() != "basic" or len(header) > MAX_AUTHORIZATION:
-        raise InvalidRequest("The Authorization header is not of the Basic scheme.")
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")
-    except ValueError as error:  # binascii.Error and UnicodeDecodeError are ones too
-        raise InvalidRequest("The Authorization header is not the base64 of name:password in UTF-8.") from error
-    username, colon, password = text.partition(":")
-    if not (username and colon and password):
-        raise InvalidRequest("The Authorization header has no name or no password.")
-    return _checked(username), _checked(password)
+    return RefreshTokenRequest(checked(required(fields, "refresh_token"), MAX_TOKEN))

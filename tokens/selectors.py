@@ -32,6 +32,17 @@ class StandingGrant:
     grant: Grant
     roles: tuple[str, ...] | None
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether client, person and membership still stand; the same as in the statement that rotates."""
+        grant, person = self.grant, self.grant.user
+        signed_out = person.signed_out_at is not None and grant.auth_time < person.signed_out_at
+        return grant.client.enabled and person.is_active and not signed_out and self.roles is not None
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether tokens of this grant are good at a moment: neither it nor what it rests on has ended."""
+        return self.grant.revoked_at is None and now < self.grant.absolute_expires_at and self.is_usable
+
 
 def grant_of(grant_id: UUID, *, realm_id: int, client_id: str) -> StandingGrant | None:
     """The grant of a realm and client as it stands at this moment, or None."""

@@ -7,9 +7,13 @@ from tokens.endpoints import Endpoint
 from tokens.views.base import ProtocolView
 from tokens.views.direct import LogoutView, RefreshView, SignInView
 from tokens.views.service import ConnectView, DiscoveryView, HealthView
+from tokens.views.token import IntrospectionView, RevocationView, TokenView
 
 VIEWS: tuple[tuple[Endpoint, type[ProtocolView]], ...] = (
     (endpoints.DISCOVERY, DiscoveryView),
+    (endpoints.TOKEN, TokenView),
+    (endpoints.INTROSPECTION, IntrospectionView),
+    (endpoints.REVOCATION, RevocationView),
     (endpoints.SIGN_IN, SignInView),
     (endpoints.REFRESH, RefreshView),
     (endpoints.LOGOUT, LogoutView),

@@ -11,10 +11,26 @@ class ClientKind(StrEnum):
     PUBLIC = "public"  # can't
 
 
+class AuthMethod(StrEnum):
+    """How a client proves who it is (RFC 7591 §2, OpenID Connect Core §9)."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+    PRIVATE_KEY_JWT = "private_key_jwt"
+    NONE = "none"
+
+
+class GrantType(StrEnum):
+    """What a token request rests on (RFC 6749 §4)."""
+
+    CLIENT_CREDENTIALS = "client_credentials"
+
+
 class RevocationReason(StrEnum):
     """Why a grant was ended before its time."""
 
     LOGOUT = "logout"
+    REVOKED = "revoked"
     REUSE = "reuse"
     AHEAD_OF_DATABASE = "ahead_of_database"
 

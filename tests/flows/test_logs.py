@@ -10,8 +10,12 @@ from accounts.models import User
 from realms.models import Realm
 from tests.flows.test_direct_sign_in import basic, sign_in
 from tests.flows.test_refresh_and_logout import logout, refresh
+from tests.flows.test_token import ask, post
 from tests.provider import PASSWORD, Browser, make_person
-from tokens.services.clients import create_client
+from tests.tokens.clients import asserted, assertion, register, register_signer
+from tests.tokens.clients import basic as client_basic
+from tokens.models import Client
+from tokens.services.clients import add_secret
 
 CANARIES = ["canary-name", "Canary-Name", "canary@example.org", "canary wrong password", PASSWORD, "203.0.113.77"]
 
@@ -21,7 +25,10 @@ def test_nothing_secret_is_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     make_person("Canary-Name", realm=realm, email="canary@example.org")
-    _, secret = create_client(realm=realm, client_id="demo", name="Demo", actor="test", now=now)
+    _, secret = register(realm, "demo", introspects=(realm.issuer,))
+    register_signer(realm)
+    further = add_secret(Client.objects.get(client_id="demo"), actor="test", now=now)
+    proof = assertion(realm, now, jti="canary-jti")
     browser.defaults["REMOTE_ADDR"] = "203.0.113.77"
     first = sign_in(browser, "canary-name").json()
     second = refresh(browser, first["refresh_token"]).json()
@@ -36,12 +43,21 @@ def test_nothing_secret_is_logged(
     refresh(browser, first["refresh_token"][:-4] + "AAAA")
     logout(browser, second["refresh_token"])
     refresh(browser, second["refresh_token"])
+    machines = ask(browser, "demo", secret).json()["access_token"]
+    for path in ("/token", "/introspect", "/revoke"):
+        form = {"grant_type": "client_credentials", "token": first["access_token"]}
+        post(browser, path, form, client_basic("demo", further))
+        post(browser, path, form, client_basic("canary-name", "canary wrong password"))
+        post(browser, path, form | asserted(proof))
+        post(browser, path, form | {"client_id": "demo", "client_secret": secret}, client_basic("demo", secret))
+        post(browser, f"{path}?client_secret={secret}", form)
     captured = capfd.readouterr()
     logged = caplog.text + captured.out + captured.err
     assert "sign_in.refused" in logged
     assert "grant.begun" in logged
+    assert "token.issued realm=default client=demo" in logged
     tokens = [found[name] for found in (first, second) for name in ("access_token", "refresh_token")]
-    for canary in (*CANARIES, *tokens, secret):
+    for canary in (*CANARIES, *tokens, secret, further, proof, machines, "canary-jti"):
         assert canary not in logged, canary
 
 

@@ -9,6 +9,9 @@ from tokens.endpoints import ENDPOINTS
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 READ = ("get", "head")
 PATHS = {
+    "token": ("post",),
+    "introspect": ("post",),
+    "revoke": ("post",),
     "auth": ("post",),
     "auth/refresh": ("post",),
     "auth/logout": ("post",),

@@ -48,10 +48,34 @@ def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser:
     other = make_realm("other")
     for prefix, issuer in (("", ISSUER), ("/realms/other", other.issuer)):
         answer = browser.get(f"{prefix}/.well-known/openid-configuration", headers={"host": "testserver"})
-        assert answer.json() == {"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json"}
+        found = answer.json()
+        assert found["issuer"] == issuer
+        addresses = {name: found[name] for name in found if name.endswith(("_endpoint", "_uri"))}
+        assert addresses == {
+            "jwks_uri": f"{issuer}/.well-known/jwks.json",
+            "token_endpoint": f"{issuer}/token",
+            "introspection_endpoint": f"{issuer}/introspect",
+            "revocation_endpoint": f"{issuer}/revoke",
+        }
         assert answer["Cache-Control"] == "public, max-age=300"
-        path = answer.json()["jwks_uri"].removeprefix(ISSUER)
-        assert browser.get(path).status_code == 200
+        for address in addresses.values():
+            allowed = 200 if address.endswith(".json") else 405
+            assert browser.get(address.removeprefix(ISSUER)).status_code == allowed
+
+
+@pytest.mark.spec("RFC 8414 §2, RFC 9700 §2.6")
+def test_discovery_offers_what_the_registries_have(browser: Browser, realm: Realm) -> None:
+    found = browser.get("/.well-known/openid-configuration").json()
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    assert found["grant_types_supported"] == ["client_credentials"]
+    assert found["response_types_supported"] == []
+    assert found["token_endpoint_auth_methods_supported"] == [*methods, "none"]
+    assert found["revocation_endpoint_auth_methods_supported"] == [*methods, "none"]
+    assert found["introspection_endpoint_auth_methods_supported"] == methods, "a public client may not introspect"
+    for endpoint in ("token", "revocation", "introspection"):
+        algorithms = found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
+        assert {"ES256", "RS256", "PS256", "EdDSA"} <= set(algorithms)
+        assert not {"none", "HS256"} & set(algorithms)
 
 
 def test_a_realms_health_needs_the_realm(browser: Browser, realm: Realm) -> None:

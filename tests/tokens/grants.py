@@ -43,9 +43,10 @@ def refused(token: str, realm: Realm, now: datetime) -> str:
 
 
 def forge(
-    realm: Realm, now: datetime, *, grant_id: UUID, generation: int = 0, purpose: int = HandlePurpose.REFRESH
+    realm: Realm, now: datetime, *, grant_id: UUID | None, generation: int = 0, purpose: int = HandlePurpose.REFRESH
 ) -> str:
     """A handle with a right tag, whatever it says."""
+    assert grant_id is not None
     kid = api.tagging_kid(realm=realm, expires_at=now + timedelta(days=1), at=now)
     handle = Handle(purpose, kid, 0, grant_id, generation)
     return handles.encode(handle, api.mac(handle.message(), realm=realm, kid=kid, now=now))

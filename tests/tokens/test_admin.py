@@ -9,9 +9,9 @@ from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.provider import Browser, make_person
+from tests.tokens.clients import register
 from tests.tokens.grants import begin
 from tokens.models import Client, Grant
-from tokens.services.clients import create_client
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def admin(browser: Browser, db: None) -> Browser:
     return browser
 
 
-def test_a_client_can_be_renamed_and_switched_off_with_an_event(admin: Browser, realm: Realm, now: datetime) -> None:
-    client, _secret = create_client(realm=realm, client_id="demo", name="Demo", actor="test", now=now)
+def test_a_client_can_be_renamed_and_switched_off_with_an_event(admin: Browser, realm: Realm) -> None:
+    client, _secret = register(realm, "demo", grant_types=())
     page = f"/admin/tokens/client/{client.pk}/change/"
     assert client.secret_digests[0].encode() not in admin.get(page).content
     assert admin.post(page, {"name": "Other", "client_id": "mine", "kind": "public"}).status_code == 302
@@ -30,12 +30,12 @@ def test_a_client_can_be_renamed_and_switched_off_with_an_event(admin: Browser, 
     assert Event.objects.get(name=EventName.CLIENT_CHANGED).target == "demo"
 
 
-def test_clients_and_grants_are_not_made_or_deleted_by_hand(
+def test_grants_are_not_made_and_neither_is_deleted_by_hand(
     admin: Browser, realm: Realm, ana: User, now: datetime
 ) -> None:
     begin(realm, ana, now)
     client, grant = Client.objects.get(), Grant.objects.get()
-    for page in ("client/add/", f"client/{client.pk}/delete/", "grant/add/", f"grant/{grant.pk}/delete/"):
+    for page in (f"client/{client.pk}/delete/", "grant/add/", f"grant/{grant.pk}/delete/"):
         assert admin.get(f"/admin/tokens/{page}").status_code == 403
     assert admin.post(f"/admin/tokens/grant/{grant.pk}/change/", {"generation": "7"}).status_code == 403
     assert Grant.objects.get().generation == 0

@@ -17,6 +17,7 @@ AUTHORIZATION = Authorization(
     issuer="https://id.example.org",
     client_id="signet-direct",
     subject="s" * 22,
+    audience=("https://id.example.org",),
     scopes=("openid", "profile"),
     auth_time=NOON,
     methods=("pwd",),

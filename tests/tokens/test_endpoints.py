@@ -18,13 +18,23 @@ def test_what_is_listed_works(endpoint: Endpoint) -> None:
 
 @pytest.mark.spec("OpenID Connect Discovery §3")
 def test_discovery_lists_only_what_is_there() -> None:
-    assert metadata(ISSUER) == {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/.well-known/jwks.json"}
+    assert metadata(ISSUER, {"grant_types_supported": ["x"]}) == {
+        "issuer": ISSUER,
+        "grant_types_supported": ["x"],
+        "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
+        "token_endpoint": f"{ISSUER}/token",
+        "introspection_endpoint": f"{ISSUER}/introspect",
+        "revocation_endpoint": f"{ISSUER}/revoke",
+    }
 
 
 def test_the_directory_lists_every_address() -> None:
     assert directory(ISSUER)["endpoints"] == {
         "jwks": f"{ISSUER}/.well-known/jwks.json",
         "openid_configuration": f"{ISSUER}/.well-known/openid-configuration",
+        "token": f"{ISSUER}/token",
+        "introspect": f"{ISSUER}/introspect",
+        "revoke": f"{ISSUER}/revoke",
         "auth": f"{ISSUER}/auth",
         "refresh": f"{ISSUER}/auth/refresh",
         "logout": f"{ISSUER}/auth/logout",

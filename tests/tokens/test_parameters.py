@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 
 from tests.provider import a_request
 from tokens.errors import BodyTooLarge, InvalidExpired, InvalidRequest, OAuthError, UnsupportedMediaType
-from tokens.parameters import (
-    MAX_BODY,
-    RefreshTokenRequest,
-    SignInRequest,
-    parse_refresh_token,
-    parse_sign_in,
-    wants_expired,
-)
+from tokens.parameters import RefreshTokenRequest, SignInRequest, parse_refresh_token, parse_sign_in, wants_expired
 from tokens.protocol import ProtocolRequest
+from tokens.reading import MAX_BODY
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 JSON = {"content-type": "application/json"}
@@ -199,7 +193,8 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-names = st.sampled_from(["username", "password", "refresh_token"]) | st.text(max_size=8)
+_NAMES = ["username", "password", "refresh_token", "client_id", "client_secret", "grant_type", "token", "scope"]
+names = st.sampled_from(_NAMES) | st.text(max_size=8)
 bodies = st.one_of(
     st.binary(max_size=200),
     st.dictionaries(names, values, max_size=5).map(lambda found: json.dumps(found).encode()),

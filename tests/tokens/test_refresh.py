@@ -268,7 +268,7 @@ def test_a_right_tag_for_a_grant_that_is_not_there_is_refused(realm: Realm, ana:
 def test_a_compromise_hits_the_grants_that_live(realm: Realm, ana: User, now: datetime) -> None:
     begin(realm, ana, now)
     begin(realm, ana, now)
-    Grant.objects.filter(pk=begin(realm, ana, now)[0].grant_id).update(idle_expires_at=now)
-    Grant.objects.filter(pk=begin(realm, ana, now)[0].grant_id).update(revoked_at=now, revocation_reason="logout")
+    Grant.objects.filter(pk=str(begin(realm, ana, now)[0].grant_id)).update(idle_expires_at=now)
+    Grant.objects.filter(pk=str(begin(realm, ana, now)[0].grant_id)).update(revoked_at=now, revocation_reason="logout")
     assert impact(realm.pk, now) == {"live grants": 2, "clients": 1}
     assert impact(make_realm("other").pk, now) == {"live grants": 0, "clients": 1}

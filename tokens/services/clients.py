@@ -1,34 +1,33 @@
-"""Making clients (RFC 6749 §2)."""
+"""Registering clients (RFC 6749 §2)."""
 
-import hashlib
-import hmac
+import re
 import secrets
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.selectors import subject_exists
 from audit.services import record
 from audit.vocabulary import EventName
+from keys import api
+from keys.errors import ForeignKeyRefused
 from realms.models import Realm
-from tokens.models import Client
-from tokens.vocabulary import DIRECT_CLIENT_ID, ClientKind
+from tokens.client_auth.secret import digest_of
+from tokens.client_metadata import ClientMetadata, faults
+from tokens.models import CLIENT_ID_PATTERN, MAX_SECRETS, Client
+from tokens.vocabulary import DIRECT_CLIENT_ID, AuthMethod, ClientKind
 
 _SECRET_BYTES = 32
+_MAX_NAME = 200
 
 
 class ClientIdTaken(ValueError):
     """The realm has a client with this client_id."""
 
 
-def digest_of(secret: str) -> str:
-    """What is stored of a client's secret: 256 random bits need no slow hash."""
-    return hashlib.sha256(secret.encode("utf-8")).hexdigest()
-
-
-def secret_matches(client: Client, secret: str) -> bool:
-    """Whether a secret is one of the client's; every digest is compared, in constant time."""
-    presented = digest_of(secret)
-    return any([hmac.compare_digest(presented, stored) for stored in client.secret_digests])  # noqa: C419  (all of them)
+class ClientRefused(ValueError):
+    """The metadata can't be registered; the text says why, a sentence a fault."""
 
 
 def ensure_direct_client(*, realm: Realm, actor: str, now: datetime) -> tuple[Client, bool]:
@@ -52,31 +51,43 @@ def ensure_direct_client(*, realm: Realm, actor: str, now: datetime) -> tuple[Cl
     return client, created
 
 
-def create_client(*, realm: Realm, client_id: str, name: str, actor: str, now: datetime) -> tuple[Client, str]:
-    """Make a confidential client.
+def create_client(
+    *,
+    realm: Realm,
+    client_id: str,
+    name: str,
+    actor: str,
+    now: datetime,
+    metadata: ClientMetadata,
+) -> tuple[Client, str | None]:
+    """Register a client.
 
     Arguments:
         client_id: unique in the realm.
         name: what people read.
         actor: opaque id of who does it, for the audit.
         now: aware time of the change.
+        metadata: what it may do, and how it proves who it is.
 
     Returns:
-        The client, and its secret: this is the only time that anybody sees it.
+        The client, and its secret, if it has one: this is the only time that anybody sees it.
 
     Raises:
         ClientIdTaken: the realm has such a client.
+        ClientRefused: the metadata, the client_id or the name can't be registered.
     """
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    refuse_identity(client_id=client_id, name=name)
+    refuse_faults(metadata, realm=realm)
+    secret = secrets.token_urlsafe(_SECRET_BYTES) if metadata.has_secret else None
     try:
         with transaction.atomic():
             client = Client.objects.create(
                 realm=realm,
                 client_id=client_id,
                 name=name,
-                kind=ClientKind.CONFIDENTIAL,
-                secret_digests=[digest_of(secret)],
+                secret_digests=[digest_of(secret)] if secret else [],
                 created_at=now,
+                **columns_of(metadata),
             )
             record_client_created(client, actor=actor, now=now)
     except IntegrityError as error:
@@ -86,8 +97,80 @@ def create_client(*, realm: Realm, client_id: str, name: str, actor: str, now: d
     return client, secret
 
 
+def add_secret(client: Client, *, actor: str, now: datetime) -> str:
+    """Make a further secret for a client; the newest two are valid, so that it can change without a gap.
+
+    Arguments:
+        client: one that authenticates by a secret.
+        actor: opaque id of who does it, for the audit.
+        now: aware time of the change.
+
+    Returns:
+        The secret: this is the only time that anybody sees it.
+
+    Raises:
+        ClientRefused: the client authenticates in another way.
+    """
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    with transaction.atomic():
+        locked = Client.objects.select_for_update(of=("self",)).select_related("realm").get(pk=client.pk)
+        if locked.auth_method not in (AuthMethod.BASIC, AuthMethod.POST):
+            raise ClientRefused("This client doesn't authenticate by a secret.")
+        locked.secret_digests = [digest_of(secret), *locked.secret_digests][:MAX_SECRETS]
+        locked.save(update_fields=["secret_digests"])
+        record_client_changed(locked, actor=actor, now=now, new_secret=True)
+    return secret
+
+
+def refuse_identity(*, client_id: str, name: str) -> None:
+    """Refuse what no client can be called.
+
+    Raises:
+        ClientRefused: the client_id is malformed, this provider's own, or somebody's `sub`; or the name is
+            empty, too long or not to be printed.
+    """
+    if not re.fullmatch(CLIENT_ID_PATTERN, client_id):
+        raise ClientRefused("A client_id has 1 to 64 letters, digits and . _ ~ -, and begins with a letter or digit.")
+    if client_id == DIRECT_CLIENT_ID:
+        raise ClientRefused(f"{DIRECT_CLIENT_ID} is the provider's own client.")
+    if subject_exists(client_id):
+        raise ClientRefused("A client can't be called what a person's tokens call the person (RFC 9700 §4.15).")
+    if not 0 < len(name) <= _MAX_NAME or not name.isprintable():
+        raise ClientRefused(f"A name has 1 to {_MAX_NAME} characters that can be printed.")
+
+
+def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
+    """Refuse what can't be registered.
+
+    Raises:
+        ClientRefused: one sentence a fault.
+    """
+    found = list(faults(metadata, longest_access_token=realm.access_token_lifetime))
+    if metadata.jwks is not None:
+        try:
+            api.clean_jwks(metadata.jwks)
+        except ForeignKeyRefused as error:
+            found.append(str(error))
+    if found:
+        raise ClientRefused(" ".join(found))
+
+
+def columns_of(metadata: ClientMetadata) -> dict[str, Any]:
+    """The columns that hold a client's metadata, which has been held against the rules."""
+    return {
+        "kind": metadata.kind,
+        "auth_method": metadata.auth_method,
+        "jwks": None if metadata.jwks is None else api.clean_jwks(metadata.jwks),
+        "grant_types": list(metadata.grant_types),
+        "scopes": list(metadata.scopes),
+        "resources": list(metadata.resources),
+        "introspects": list(metadata.introspects),
+        "access_token_lifetime": metadata.access_token_lifetime,
+    }
+
+
 def record_client_created(client: Client, *, actor: str, now: datetime) -> None:
-    """Append the event of a new client; the admin's form writes the row itself."""
+    """Append the event of a new client."""
     details = {"kind": client.kind}
     record(
         EventName.CLIENT_CREATED,
@@ -99,9 +182,9 @@ def record_client_created(client: Client, *, actor: str, now: datetime) -> None:
     )
 
 
-def record_client_changed(client: Client, *, actor: str, now: datetime) -> None:
-    """Append the event of a changed client."""
-    details = {"enabled": client.enabled}
+def record_client_changed(client: Client, *, actor: str, now: datetime, new_secret: bool = False) -> None:
+    """Append the event of a changed client, or of its new secret."""
+    details = {"enabled": client.enabled, "new_secret": new_secret}
     record(
         EventName.CLIENT_CHANGED,
         realm=client.realm.slug,

@@ -24,7 +24,7 @@ from tokens.errors import (
     TemporarilyUnavailable,
     TooManyRequests,
 )
-from tokens.models import Client, new_grant_id
+from tokens.models import Client
 from tokens.parameters import SignInRequest, parse_refresh_token, parse_sign_in, wants_expired
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import client_of, grant_of
@@ -115,10 +115,11 @@ def _prove(credentials: SignInRequest, *, realm: Realm, peer: str, now: datetime
 
 def _expired_tokens(signed_in: SignedIn, *, realm: Realm, client: Client, now: datetime) -> Tokens:
     authorization = Authorization(
-        grant_id=new_grant_id(),  # that no row has
+        grant_id=None,
         issuer=realm.issuer,
         client_id=client.client_id,
         subject=signed_in.person.subject,
+        audience=(realm.issuer,),
         scopes=DIRECT_SCOPES,
         auth_time=signed_in.at,
         methods=signed_in.methods,

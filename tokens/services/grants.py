@@ -47,6 +47,7 @@ def authorization_of(grant: Grant, *, realm: Realm, roles: tuple[str, ...]) -> A
         issuer=realm.issuer,
         client_id=grant.client.client_id,
         subject=grant.user.subject,
+        audience=(realm.issuer,),
         scopes=tuple(grant.scopes),
         auth_time=grant.auth_time,
         methods=tuple(grant.methods),

@@ -21,7 +21,7 @@ class Tokens:
     Attributes:
         access_token: a JWT.
         expires_in: how long it lives, in seconds.
-        scope: what it is good for.
+        scope: what it is good for; "" for none, which no answer repeats (RFC 6749 §3.3).
         refresh_token: a handle; None where there is no grant to refresh.
     """
 
@@ -36,8 +36,9 @@ class Tokens:
             "access_token": self.access_token,
             "token_type": "Bearer",
             "expires_in": self.expires_in,
-            "scope": self.scope,
         }
+        if self.scope:
+            found["scope"] = self.scope
         if self.refresh_token is not None:
             found["refresh_token"] = self.refresh_token
         return found
@@ -72,7 +73,7 @@ def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Token
         access_token=signed.token,
         expires_in=int(lifetime.total_seconds()),
         scope=" ".join(authorization.scopes),
-        refresh_token=refresh_token_for(authorization, realm=realm, now=now),
+        refresh_token=refresh_token_for(authorization, realm=realm, now=now) if authorization.grant_id else None,
     )
 
 

@@ -89,6 +89,7 @@ def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client_id: str, no
         issuer=issuer,
         client_id=client_id,
         subject=subject,
+        audience=(issuer,),
         scopes=tuple(json.loads(scopes)),
         auth_time=auth_time,
         methods=tuple(json.loads(methods)),
@@ -107,12 +108,5 @@ def _facts(standing: StandingGrant) -> GrantFacts:
         idle_expires_at=grant.idle_expires_at,
         absolute_expires_at=grant.absolute_expires_at,
         revoked=grant.revoked_at is not None,
-        usable=_is_usable(standing),
+        usable=standing.is_usable,
     )
-
-
-def _is_usable(standing: StandingGrant) -> bool:
-    """Whether client, person and membership still stand; the same as in the statement above."""
-    grant, person = standing.grant, standing.grant.user
-    signed_out = person.signed_out_at is not None and grant.auth_time < person.signed_out_at
-    return grant.client.enabled and person.is_active and not signed_out and standing.roles is not None

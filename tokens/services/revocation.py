@@ -15,6 +15,7 @@ _KEPT_AFTER_THE_END = timedelta(days=7)
 _BATCH = 500
 _EVENTS = {
     RevocationReason.LOGOUT: EventName.GRANT_ENDED,
+    RevocationReason.REVOKED: EventName.GRANT_ENDED,
     RevocationReason.REUSE: EventName.GRANT_REUSE_DETECTED,
     RevocationReason.AHEAD_OF_DATABASE: EventName.GRANT_AHEAD_OF_DATABASE,
 }

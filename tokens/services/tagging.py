@@ -21,8 +21,11 @@ def refresh_token_for(authorization: Authorization, *, realm: Realm, now: dateti
         now: aware.
 
     Raises:
+        ValueError: no grant's row stands behind it, so there is nothing to refresh.
         KeysError: no key may tag now.
     """
+    if authorization.grant_id is None:
+        raise ValueError("Without a grant there is no refresh token.")
     kid = api.tagging_kid(realm=realm, expires_at=authorization.expires_at, at=authorization.rotated_at)
     handle = Handle(
         purpose=HandlePurpose.REFRESH,

@@ -25,8 +25,8 @@ from tokens.errors import (
     TemporarilyUnavailable,
     error_response,
 )
-from tokens.parameters import MAX_BODY
 from tokens.protocol import ProtocolRequest, ProtocolResponse
+from tokens.reading import MAX_BODY
 
 logger = logging.getLogger("signet.http")
 _RETRY_SECONDS = 5

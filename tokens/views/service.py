@@ -7,6 +7,7 @@ from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG
 from tokens.endpoints import directory, metadata
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
+from tokens.services.discovery import offered
 from tokens.views.base import ProtocolView, to_http
 
 _OK = json_response({"status": "ok"})
@@ -18,7 +19,7 @@ class DiscoveryView(ProtocolView):
 
     def respond(self, request: ProtocolRequest, realm: Realm) -> ProtocolResponse:  # noqa: ARG002
         """Only what works, from the realm's row."""
-        return json_response(metadata(realm.issuer), headers=_PUBLIC)
+        return json_response(metadata(realm.issuer, offered()), headers=_PUBLIC)
 
 
 class ConnectView(ProtocolView):

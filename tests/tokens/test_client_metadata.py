@@ -1,0 +1,86 @@
+"""What a client may be registered with."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.tokens.clients import API, CLIENT_CREDENTIALS
+from tokens.client_metadata import MAX_ITEM, MAX_ITEMS, ClientMetadata, faults
+from tokens.vocabulary import AuthMethod, ClientKind
+
+LONGEST = timedelta(minutes=10)
+KEYS = {"keys": [{"kty": "EC"}]}  # what is in them is for keys.foreign_keys to say
+
+
+def found(**metadata: Any) -> str:
+    """The faults, as one text."""
+    return " ".join(faults(ClientMetadata(**metadata), longest_access_token=LONGEST))
+
+
+@pytest.mark.spec("RFC 7591 §2")
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"grant_types": CLIENT_CREDENTIALS, "scopes": ("read", "write"), "resources": (API,), "introspects": (API,)},
+        {"auth_method": AuthMethod.POST, "access_token_lifetime": LONGEST},
+        {"auth_method": AuthMethod.PRIVATE_KEY_JWT, "jwks": KEYS, "access_token_lifetime": timedelta(seconds=1)},
+        {"auth_method": AuthMethod.NONE, "scopes": ("openid",)},
+        {
+            "scopes": tuple(f"scope{number}" for number in range(MAX_ITEMS)),
+            "introspects": ("u:" + "x" * (MAX_ITEM - 2),),
+        },
+    ],
+)
+def test_a_sound_client_has_no_faults(metadata: dict[str, Any]) -> None:
+    assert found(**metadata) == ""
+
+
+@pytest.mark.parametrize(
+    ("metadata", "fault"),
+    [
+        ({"auth_method": AuthMethod.PRIVATE_KEY_JWT}, "exactly when"),
+        ({"auth_method": AuthMethod.BASIC, "jwks": KEYS}, "exactly when"),
+        ({"auth_method": AuthMethod.NONE, "grant_types": CLIENT_CREDENTIALS}, "RFC 6749 §4.4"),
+        ({"auth_method": AuthMethod.NONE, "introspects": (API,)}, "RFC 7662 §2.1"),
+        ({"access_token_lifetime": timedelta(0)}, "at least a second"),
+        ({"access_token_lifetime": timedelta(microseconds=999_999)}, "at least a second"),
+        ({"access_token_lifetime": timedelta(seconds=-1)}, "at least a second"),
+        ({"access_token_lifetime": LONGEST + timedelta(seconds=1)}, "at most the realm's"),
+        ({"scopes": ("",)}, "'' is no scope"),
+        ({"scopes": ("a b",)}, "'a b' is no scope"),
+        ({"scopes": ("é",)}, "is no scope"),
+        ({"resources": ("api",)}, "'api' is no absolute URI"),
+        ({"resources": (API + "#x",)}, "without a fragment"),
+        ({"introspects": ("\ud800",)}, r"'\ud800' is no absolute URI"),
+        ({"scopes": ("a", "a")}, "twice"),
+        ({"grant_types": CLIENT_CREDENTIALS * 2}, "twice"),
+        ({"scopes": ("x" * (MAX_ITEM + 1),)}, "at most 500 characters"),
+        ({"introspects": tuple(f"urn:x:{number}" for number in range(MAX_ITEMS + 1))}, "at most 50 items"),
+    ],
+)
+def test_a_fault_is_named(metadata: dict[str, Any], fault: str) -> None:
+    assert fault in found(**metadata)
+
+
+@pytest.mark.spec("design: product.md, a token fits into a header")
+@pytest.mark.parametrize("name", ["scopes", "resources"])
+def test_what_stands_in_a_token_whole_is_bounded_together(name: str) -> None:
+    items = tuple(f"urn:x:{number:02}{'x' * 480}" for number in range(5))
+    assert "at most 2000 characters" in found(**{name: items})
+    assert found(introspects=items) == ""
+
+
+def test_every_fault_is_told_at_once_and_none_is_endless() -> None:
+    told = found(auth_method=AuthMethod.NONE, introspects=("y" * 100_000,), scopes=(" ",))
+    assert all(part in told for part in ("RFC 7662", "is no scope", "is no absolute URI", "500 characters"))
+    assert len(told) < 2_000
+
+
+@pytest.mark.spec("RFC 6749 §2.1")
+def test_the_method_decides_about_kind_and_secret() -> None:
+    kinds = {method: ClientMetadata(auth_method=method) for method in AuthMethod}
+    assert [method for method, found in kinds.items() if found.kind is ClientKind.PUBLIC] == [AuthMethod.NONE]
+    assert [method for method, found in kinds.items() if found.has_secret] == [AuthMethod.BASIC, AuthMethod.POST]
+    assert "kty" not in repr(ClientMetadata(jwks=KEYS))

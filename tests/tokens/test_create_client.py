@@ -1,0 +1,132 @@
+"""`manage.py create_client`."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from realms.models import Realm
+from tests.keys.commands import Ran, run
+from tests.provider import make_realm
+from tests.tokens.clients import API, jwk, jwks, key
+from tokens.client_auth.secret import digest_of
+from tokens.models import Client
+
+
+def created(*arguments: str) -> Client:
+    found = run("create_client", *arguments)
+    assert (found.err, found.code) == ("", 0)
+    return Client.objects.get(client_id=arguments[0])
+
+
+def refused(*arguments: str) -> Ran:
+    found = run("create_client", *arguments)
+    assert (found.code, found.out) == (2, "")
+    assert not Client.objects.filter(client_id="demo").exists()
+    assert "Traceback" not in found.err
+    return found
+
+
+@pytest.mark.spec("issue 2 of 6: manage.py create_client prints JSON")
+def test_a_client_is_registered_and_printed_with_its_secret_this_once(realm: Realm) -> None:
+    found = run(
+        "create_client", "demo", "--name", "Démo", "--grant-type", "client_credentials", "--scope", "read", "--scope",
+        "write", "--resource", API, "--introspects", realm.issuer, "--access-token-lifetime", "PT5M",
+    )  # fmt: skip
+    client = Client.objects.get(client_id="demo")
+    assert client.secret_digests == [digest_of(found.json.pop("client_secret"))]
+    assert found.json | {"client_secret": ""} == {
+        "client_id": "demo",
+        "client_name": "Démo",
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["client_credentials"],
+        "scope": "read write",
+        "resources": [API],
+        "introspects": [realm.issuer],
+        "client_secret": "",
+    }
+    assert (client.name, client.access_token_lifetime) == ("Démo", timedelta(minutes=5))
+    assert (client.scopes, client.resources, client.introspects) == (["read", "write"], [API], [realm.issuer])
+
+
+def test_without_options_it_has_a_secret_and_may_do_nothing(realm: Realm) -> None:
+    client = created("demo")
+    assert (client.name, client.kind, client.auth_method) == ("demo", "confidential", "client_secret_basic")
+    assert (client.grant_types, client.scopes, client.resources, client.introspects) == ([], [], [], [])
+    assert (client.realm, client.access_token_lifetime) == (realm, None)
+
+
+def test_a_client_with_a_key_and_a_public_one_have_no_secret(realm: Realm, tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(jwks((key(), "ES256", "k1"))))
+    found = run("create_client", "signer", "--auth-method", "private_key_jwt", "--jwks-file", str(file))
+    assert "client_secret" not in found.json
+    assert Client.objects.get(client_id="signer").jwks == jwks((key(), "ES256", "k1"))
+    assert created("app", "--auth-method", "none").kind == "public"
+    make_realm("other")
+    assert created("abroad", "--realm", "other").realm.slug == "other"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("demo", "--realm", "nowhere"), "no realm 'nowhere'"),
+        (("-",), "required|unrecognized|1 to 64"),
+        (("de mo",), "1 to 64 letters"),
+        (("signet-direct",), "provider's own"),
+        (("demo", "--name", "x" * 201), "A name has"),
+        (("demo", "--name", "\udcff"), "A name has"),
+        (("demo", "--grant-type", "password"), "no grant type password"),
+        (("demo", "--scope", "a b"), "'a b' is no scope"),
+        (("demo", "--scope", ""), "'' is no scope"),
+        (("demo", "--resource", API + "#x"), "without a fragment"),
+        (("demo", "--introspects", "api"), "no absolute URI"),
+        (("demo", "--scope", "a", "--scope", "a"), "twice"),
+        (("demo", "--access-token-lifetime", "soon"), "ISO 8601"),
+        (("demo", "--access-token-lifetime", ""), "at least a second"),
+        (("demo", "--access-token-lifetime", "P9999999999999D"), "ISO 8601"),
+        (("demo", "--access-token-lifetime", "PT1H"), "at most the realm's"),
+        (("demo", "--access-token-lifetime=-PT1M"), "at least a second"),
+        (("demo", "--auth-method", "private_key_jwt"), "exactly when"),
+        (("demo", "--auth-method", "none", "--grant-type", "client_credentials"), "RFC 6749"),
+        (("demo", "--auth-method", "none", "--introspects", API), "RFC 7662"),
+        (("demo", "--auth-method", "private_key_jwt", "--jwks-file", "/nowhere/x"), "can't be read"),
+        (("demo", "--auth-method", "private_key_jwt", "--jwks-file", "/"), "can't be read"),
+    ],
+)
+def test_what_cannot_be_registered_is_told_and_nothing_is_written(
+    arguments: tuple[str, ...], why: str, realm: Realm
+) -> None:
+    assert any(part in refused(*arguments).err for part in why.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff", "UTF-8"),
+        (b"{", "JSON"),
+        (b"[]", "JSON object"),
+        (b"[" * 50_000, "JSON"),
+        (b'{"keys":[]}', "1 to 20 keys"),
+        (b" " * 70_000, "65536"),
+    ],
+)
+def test_a_file_that_is_no_jwk_set_is_refused(content: bytes, why: str, realm: Realm, tmp_path: Path) -> None:
+    (tmp_path / "jwks").write_bytes(content)
+    assert why in refused("demo", "--auth-method", "private_key_jwt", "--jwks-file", str(tmp_path / "jwks")).err
+
+
+@pytest.mark.spec("RFC 7517 §9.2")
+def test_a_private_key_is_refused_and_not_repeated(realm: Realm, tmp_path: Path) -> None:
+    (tmp_path / "jwks").write_text(json.dumps({"keys": [{**jwk(key(), "ES256", "k1"), "d": "canary"}]}))
+    found = refused("demo", "--auth-method", "private_key_jwt", "--jwks-file", str(tmp_path / "jwks"))
+    assert "this one has leaked" in found.err
+    assert "canary" not in found.err
+
+
+def test_a_client_id_is_given_once(realm: Realm) -> None:
+    created("demo")
+    found = run("create_client", "demo")
+    assert (found.code, found.out) == (2, "")
+    assert "has a client 'demo' already" in found.err

@@ -1,0 +1,41 @@
+"""What a migration does to the rows that are there."""
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+BEFORE = [("tokens", "0002_grant_rules")]
+AFTER = [("tokens", "0003_clients_prove_who_they_are")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clients_of_before_prove_who_they_are_as_they_did() -> None:
+    executor = MigrationExecutor(connection)
+    latest = executor.loader.graph.leaf_nodes("tokens")
+    executor.migrate(BEFORE)
+    try:
+        apps = executor.loader.project_state(BEFORE).apps
+        now = timezone.now()
+        realm = apps.get_model("realms", "Realm").objects.create(
+            slug="old", name="Old", issuer="https://old.example.test", created_at=now
+        )
+        for kind, digests in (("confidential", ["0" * 64]), ("public", []), ("built_in", [])):
+            apps.get_model("tokens", "Client").objects.create(
+                realm=realm, client_id=kind, name=kind, kind=kind, secret_digests=digests, created_at=now
+            )
+        executor = MigrationExecutor(connection)
+        executor.migrate(AFTER)
+        after = executor.loader.project_state(AFTER).apps.get_model("tokens", "Client")
+        found = {client.client_id: client for client in after.objects.filter(realm__slug="old")}
+        assert {name: client.auth_method for name, client in found.items()} == {
+            "confidential": "client_secret_basic",
+            "public": "none",
+            "built_in": "none",
+        }
+        assert found["confidential"].secret_digests == ["0" * 64]
+        for client in found.values():
+            assert (client.grant_types, client.scopes, client.resources, client.introspects) == ([], [], [], [])
+            assert (client.jwks, client.access_token_lifetime, client.enabled) == (None, None, True)
+    finally:
+        MigrationExecutor(connection).migrate(latest)

@@ -8,7 +8,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.forms import MembershipForm, PersonChangeForm, PersonCreationForm
+from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, PersonCreationForm
 from accounts.models import Membership, User
 from accounts.services.people import record_membership, record_person_changed, record_person_created
 
@@ -38,11 +38,26 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     list_filter = ("is_active", "is_staff", "memberships__realm")
     search_fields = ("username_canonical", "email_canonical", "subject")
     ordering = ("username_canonical",)
-    readonly_fields = ("subject", "created_at", "last_login", "signed_out_at")
+    readonly_fields = ("subject", "created_at", "updated_at", "last_login", "signed_out_at")
     fieldsets = (
-        (None, {"fields": ("username", "password", "email", "subject")}),
+        (None, {"fields": ("username", "password", "email", "email_verified", "subject")}),
+        (
+            "Claims",
+            {
+                "fields": (
+                    "name",
+                    "given_name",
+                    "family_name",
+                    "locale",
+                    "zoneinfo",
+                    "phone_number",
+                    "phone_number_verified",
+                    "address",
+                )
+            },
+        ),
         ("May", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
-        ("Dates", {"fields": ("created_at", "last_login", "signed_out_at")}),
+        ("Dates", {"fields": ("created_at", "updated_at", "last_login", "signed_out_at")}),
     )
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),
@@ -53,9 +68,12 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         now = timezone.now()
         if not change:
             obj.created_at = now
+        fields = {*form.changed_data, *form.withdrawn} if change else set()
+        if fields & CLAIM_COLUMNS:
+            obj.updated_at = now
         super().save_model(request, obj, form, change)
         if change:
-            record_person_changed(obj, fields=form.changed_data, actor=acting(request), now=now)
+            record_person_changed(obj, fields=sorted(fields), actor=acting(request), now=now)
         else:
             record_person_created(obj, actor=acting(request), now=now)
 

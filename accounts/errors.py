@@ -19,6 +19,10 @@ class AddressTaken(AccountsError):
     """Somebody has this email address, or one that reads the same."""
 
 
+class ClaimRefused(AccountsError):
+    """A person's name, locale, time zone, telephone number or postal address has a form that none may have."""
+
+
 class WeakPassword(AccountsError):
     """The password validators refuse the password; the text is theirs."""
 

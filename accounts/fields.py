@@ -1,12 +1,21 @@
 """The rules of names at a column: what a form refuses, and a column that follows another in its canonical form."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from accounts.errors import NameRefused
+from accounts.errors import ClaimRefused, NameRefused
 from accounts.names import canonical, check_email, check_username
+from accounts.profile import check_address, check_locale, check_name, check_phone_number, check_zoneinfo
+
+
+def _validate(check: Callable[[str], str], text: str) -> None:
+    try:
+        check(text)
+    except (NameRefused, ClaimRefused) as error:
+        raise ValidationError(str(error)) from error
 
 
 def validate_username(text: str) -> None:
@@ -15,10 +24,7 @@ def validate_username(text: str) -> None:
     Raises:
         ValidationError: with the sentence of the refusal.
     """
-    try:
-        check_username(text)
-    except NameRefused as error:
-        raise ValidationError(str(error)) from error
+    _validate(check_username, text)
 
 
 def validate_email_form(text: str) -> None:
@@ -27,10 +33,52 @@ def validate_email_form(text: str) -> None:
     Raises:
         ValidationError: with the sentence of the refusal.
     """
-    try:
-        check_email(text)
-    except NameRefused as error:
-        raise ValidationError(str(error)) from error
+    _validate(check_email, text)
+
+
+def validate_name(text: str) -> None:
+    """`check_name` for Django's forms and commands.
+
+    Raises:
+        ValidationError: with the sentence of the refusal.
+    """
+    _validate(check_name, text)
+
+
+def validate_locale(text: str) -> None:
+    """`check_locale` for Django's forms and commands.
+
+    Raises:
+        ValidationError: with the sentence of the refusal.
+    """
+    _validate(check_locale, text)
+
+
+def validate_zoneinfo(text: str) -> None:
+    """`check_zoneinfo` for Django's forms and commands.
+
+    Raises:
+        ValidationError: with the sentence of the refusal.
+    """
+    _validate(check_zoneinfo, text)
+
+
+def validate_phone_number(text: str) -> None:
+    """`check_phone_number` for Django's forms and commands.
+
+    Raises:
+        ValidationError: with the sentence of the refusal.
+    """
+    _validate(check_phone_number, text)
+
+
+def validate_address(text: str) -> None:
+    """`check_address` for Django's forms and commands.
+
+    Raises:
+        ValidationError: with the sentence of the refusal.
+    """
+    _validate(check_address, text)
 
 
 class CanonicalField(models.CharField):  # type: ignore[type-arg]

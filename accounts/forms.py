@@ -10,6 +10,21 @@ from accounts.models import Membership, User
 from accounts.names import check_roles
 from accounts.selectors import address_taken, name_taken
 
+_VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
+CLAIM_COLUMNS = frozenset(
+    {
+        "username",
+        "name",
+        "given_name",
+        "family_name",
+        "locale",
+        "zoneinfo",
+        "address",
+        *_VERIFIED,
+        *_VERIFIED.values(),
+    }
+)
+
 
 class UniqueNames(forms.ModelForm):  # type: ignore[type-arg]
     """Refuses a name or an address that reads like somebody else's."""
@@ -38,11 +53,35 @@ class PersonCreationForm(UniqueNames, AdminUserCreationForm):  # type: ignore[ty
 
 
 class PersonChangeForm(UniqueNames, UserChangeForm):  # type: ignore[type-arg]
-    """A person; the password is changed on a page of its own."""
+    """A person; the password is changed on a page of its own.
+
+    Attributes:
+        withdrawn: columns that went from yes to no because what they vouched for changed.
+    """
 
     class Meta:
         model = User
         fields = "__all__"  # noqa: DJ007  (the admin's fieldsets choose)
+        widgets = {"address": forms.Textarea(attrs={"rows": 4})}
+
+    withdrawn: tuple[str, ...] = ()
+
+    def clean_address(self) -> str:
+        """The address, with the line breaks of OpenID Connect Core §5.1.1; browsers send two characters."""
+        address: str = self.cleaned_data["address"]
+        return address.replace("\r\n", "\n")
+
+    def clean(self) -> dict[str, Any]:
+        """Take back what was verified of another address or number, so that nobody vouches for the new one unseen."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for column, verified in _VERIFIED.items():
+            changed = column in self.changed_data and verified not in self.changed_data
+            if cleaned.get(verified) and changed:
+                cleaned[verified] = False
+                self.withdrawn += (verified,)
+            elif cleaned.get(verified) and not cleaned.get(column, "invalid"):
+                self.add_error(verified, "There is nothing that is verified.")
+        return cleaned
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -1,4 +1,7 @@
-"""User, Membership and the buckets of the limits. A trigger in migration 0002 keeps `subject` as it is."""
+"""User, Membership, Session and the buckets of the limits.
+
+Triggers hold what never changes: `subject` (migration 0002), and what a session is and that it ended (0003).
+"""
 
 import secrets
 from typing import Any, ClassVar
@@ -10,16 +13,39 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from accounts.fields import CanonicalField, validate_email_form, validate_username
+from accounts.fields import (
+    CanonicalField,
+    validate_address,
+    validate_email_form,
+    validate_locale,
+    validate_name,
+    validate_phone_number,
+    validate_username,
+    validate_zoneinfo,
+)
 from accounts.names import MAX_EMAIL, MAX_USERNAME, canonical
+from accounts.profile import MAX_ADDRESS, MAX_LOCALE, MAX_NAME, MAX_PHONE_NUMBER, MAX_ZONEINFO
+from accounts.vocabulary import SessionEnd
 from realms.models import Realm
 
 _SUBJECT_BYTES = 16
+_SID_BYTES = 16
+_SID_PATTERN = r"^[A-Za-z0-9_-]{22}$"
 
 
 def new_subject() -> str:
     """A `sub` that was never given before: 128 random bits."""
     return secrets.token_urlsafe(_SUBJECT_BYTES)
+
+
+def new_sid() -> str:
+    """A `sid` that was never given before: 128 random bits."""
+    return secrets.token_urlsafe(_SID_BYTES)
+
+
+def _is_array(column: str) -> Exact:
+    kind = Func(F(column), function="jsonb_typeof", output_field=models.TextField())
+    return Exact(kind, Value("array"))
 
 
 class UserManager(BaseUserManager["User"]):
@@ -45,6 +71,34 @@ class User(AbstractBaseUser, PermissionsMixin):
     username_canonical = CanonicalField(source="username", max_length=MAX_USERNAME, unique=True)
     email = models.EmailField(max_length=MAX_EMAIL, blank=True, validators=[validate_email_form])
     email_canonical = CanonicalField(source="email", max_length=MAX_EMAIL, unique=True, null=True)
+    email_verified = models.BooleanField(
+        default=False, help_text="Somebody made sure that the address is theirs. Another address takes this back."
+    )
+    name = models.CharField(max_length=MAX_NAME, blank=True, validators=[validate_name])
+    given_name = models.CharField(max_length=MAX_NAME, blank=True, validators=[validate_name])
+    family_name = models.CharField(max_length=MAX_NAME, blank=True, validators=[validate_name])
+    locale = models.CharField(
+        max_length=MAX_LOCALE, blank=True, validators=[validate_locale], help_text="A language tag, such as pt-PT."
+    )
+    zoneinfo = models.CharField(
+        "time zone", max_length=MAX_ZONEINFO, blank=True, validators=[validate_zoneinfo], help_text="Europe/Lisbon"
+    )
+    phone_number = models.CharField(
+        max_length=MAX_PHONE_NUMBER, blank=True, validators=[validate_phone_number], help_text="+351211234567"
+    )
+    phone_number_verified = models.BooleanField(
+        default=False, help_text="Somebody made sure that the number is theirs. Another number takes this back."
+    )
+    address = models.CharField(
+        "postal address",
+        max_length=MAX_ADDRESS,
+        blank=True,
+        validators=[validate_address],
+        help_text="As on an envelope.",
+    )
+    updated_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a claim about the person changed last; empty for never."
+    )
     is_active = models.BooleanField(
         "active", default=True, help_text="Whoever is not can't sign in, and their tokens can't be refreshed."
     )
@@ -64,7 +118,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name = "person"
         verbose_name_plural = "people"
         ordering = ["username_canonical"]
-        constraints = [models.CheckConstraint(name="user_has_a_name", condition=~Q(username_canonical=""))]
+        constraints = [
+            models.CheckConstraint(name="user_has_a_name", condition=~Q(username_canonical="")),
+            models.CheckConstraint(
+                name="user_verified_email_is_there", condition=Q(email_verified=False) | ~Q(email="")
+            ),
+            models.CheckConstraint(
+                name="user_verified_phone_number_is_there",
+                condition=Q(phone_number_verified=False) | ~Q(phone_number=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.username
@@ -92,16 +155,44 @@ class Membership(models.Model):
         ordering = ["user_id", "realm_id"]
         constraints = [
             models.UniqueConstraint(name="membership_once_a_realm", fields=["user", "realm"]),
-            models.CheckConstraint(
-                name="membership_roles_are_a_list",
-                condition=Exact(
-                    Func(F("roles"), function="jsonb_typeof", output_field=models.TextField()), Value("array")
-                ),
-            ),
+            models.CheckConstraint(name="membership_roles_are_a_list", condition=_is_array("roles")),
         ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.realm}"
+
+
+class Session(models.Model):
+    """That a person signed in to a realm with a browser (OpenID Connect Back-Channel Logout §2.1, `sid`).
+
+    A row of ours and not Django's session, whose key is a secret that changes: `sid` stands in ID tokens.
+    """
+
+    sid = models.CharField(max_length=22, unique=True, default=new_sid, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
+    auth_time = models.DateTimeField()
+    methods = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=32, blank=True, choices=[(item.value, item.value) for item in SessionEnd])
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(name="session_and_realm", fields=["id", "realm"]),
+            models.CheckConstraint(name="session_sid_form", condition=Q(sid__regex=_SID_PATTERN)),
+            models.CheckConstraint(name="session_begins_with_a_proof", condition=Q(auth_time__lte=F("created_at"))),
+            models.CheckConstraint(name="session_methods_are_a_list", condition=_is_array("methods")),
+            models.CheckConstraint(
+                name="session_ends_with_a_reason",
+                condition=Q(ended_at__isnull=True, end_reason="")
+                | Q(ended_at__isnull=False, end_reason__in=[item.value for item in SessionEnd]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sid
 
 
 class AttemptBudget(models.Model):

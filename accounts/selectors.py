@@ -1,12 +1,18 @@
 """Reading people."""
 
+import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 
-from accounts.models import Membership, User
+from accounts.claims import PersonFacts
+from accounts.models import Membership, Session, User
 from accounts.names import canonical
 from realms.models import Realm
+
+SESSION_LIFETIME = timedelta(hours=8)  # from the proof; the browser's cookie lives as long (SESSION_COOKIE_AGE)
+_SID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 def user_exists(username: str) -> bool:
@@ -60,3 +66,71 @@ def sign_in_candidate(username: str, *, realm: Realm | None) -> Candidate | None
     if person is None:
         return None
     return Candidate(person, None if person.roles is None else tuple(person.roles))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session that counts now.
+
+    Attributes:
+        session: its row.
+        person: whose it is.
+        roles: what they are in the realm.
+    """
+
+    session: Session
+    person: User
+    roles: tuple[str, ...]
+
+
+def live_session(sid: str, *, realm: Realm, now: datetime) -> LiveSession | None:
+    """The session with this `sid`, if it counts in this realm now. One query.
+
+    Arguments:
+        sid: from a cookie or an ID token; whatever has another form is nobody's.
+        realm: a session of another realm counts for nothing here.
+        now: aware time.
+
+    Returns:
+        None where it ended or is older than `SESSION_LIFETIME`; where its person is disabled, is no member
+        of the realm any more, or has another password since; and where there never was one.
+    """
+    if not _SID.fullmatch(sid):  # PostgreSQL would refuse some, such as NUL
+        return None
+    roles = Membership.objects.filter(user=OuterRef("user"), realm=realm).values("roles")[:1]
+    still_signed_in = Q(user__signed_out_at__isnull=True) | Q(user__signed_out_at__lte=F("auth_time"))
+    session = (
+        Session.objects.select_related("user")
+        .annotate(roles=Subquery(roles))
+        .filter(
+            still_signed_in,
+            sid=sid,
+            realm=realm,
+            ended_at__isnull=True,
+            auth_time__gt=now - SESSION_LIFETIME,
+            user__is_active=True,
+            roles__isnull=False,
+        )
+        .first()
+    )
+    if session is None:
+        return None
+    return LiveSession(session, session.user, tuple(session.roles))
+
+
+def person_facts(user: User) -> PersonFacts:
+    """What claims tell of a person."""
+    return PersonFacts(
+        username=user.username,
+        updated_at=user.updated_at or user.created_at,
+        name=user.name,
+        given_name=user.given_name,
+        family_name=user.family_name,
+        locale=user.locale,
+        zoneinfo=user.zoneinfo,
+        email=user.email,
+        email_verified=user.email_verified,
+        phone_number=user.phone_number,
+        phone_number_verified=user.phone_number_verified,
+        address=user.address,
+    )

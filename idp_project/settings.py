@@ -132,7 +132,9 @@ SECURE_SSL_REDIRECT = not IDP_PLAIN_HTTP
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^health$"]  # probes come by plain HTTP from inside
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not IDP_PLAIN_HTTP
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "accounts.views.csrf_failure"
 SESSION_COOKIE_AGE = 8 * 60 * 60
+SESSION_ENGINE = "accounts.cookie_sessions"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {

@@ -4,10 +4,19 @@ from django.contrib import admin
 from django.urls import include, path
 
 from idp_project.views import FrontView, LiveView, ReadyView
+from tokens.endpoints import DISCOVERY, METADATA
+from tokens.views.service import DiscoveryView
 
-below_an_issuer = [path("", include("keys.urls")), path("", include("tokens.urls"))]
+below_an_issuer = [path("", include(app)) for app in ("keys.urls", "tokens.urls", "accounts.urls")]
+
+# RFC 8414 §3.1 puts the well-known part between the host and the issuer's path.
+inserted = [
+    path(f"{document.path}/realms/<slug:realm>", DiscoveryView.as_view(http_method_names=document.http_method_names()))
+    for document in (DISCOVERY, METADATA)
+]
 
 urlpatterns = [
+    *inserted,
     path("", FrontView.as_view(), name="front"),
     path("livez", LiveView.as_view(), name="livez"),
     path("readyz", ReadyView.as_view(), name="readyz"),

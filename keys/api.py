@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keys import compact, foreign_keys, jose, sealing
-from keys.algorithms import Purpose, algorithm_named
+from keys.algorithms import ALGORITHMS, Purpose, algorithm_named
 from keys.custodians import custodian_named
 from keys.errors import KeysError, LifetimeTooLong, TokenRefused
 from keys.foreign_keys import clean_jwks, parse_jwks
@@ -19,8 +19,9 @@ from realms.models import Realm
 
 __all__ = [
     "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_mac", "clean_jwks",
-    "current_kid", "foreign_algorithms", "mac", "parse_jwks", "public_jwks", "readiness", "seal", "sign_jwt",
-    "tagging_kid", "unseal", "unverified_claims", "verify_foreign_jwt", "verify_jwt",
+    "current_kid", "foreign_algorithms", "mac", "parse_jwks", "public_jwks", "published_algorithms", "readiness",
+    "ring_algorithms", "seal", "sign_jwt", "signing_algorithms", "tagging_kid", "unseal", "unverified_claims",
+    "verify_foreign_jwt", "verify_jwt",
 ]  # fmt: skip
 
 MAC_ALGORITHM = "HMAC-SHA256"
@@ -178,6 +179,29 @@ def verify_foreign_jwt(token: str, *, jwks: Mapping[str, Any] | None, typ: str) 
     if key is None:
         raise TokenRefused("None of the registered keys is the one that signed this token.")
     return parsed.claims
+
+
+def signing_algorithms() -> Sequence[str]:
+    """The algorithms that a ring may sign tokens with."""
+    return [row.name for row in ALGORITHMS if Purpose.SIGN in row.purposes]
+
+
+def ring_algorithms(realm: Realm) -> frozenset[str]:
+    """The algorithms of a realm's rings that sign tokens."""
+    return frozenset(ring.algorithm for ring in rings(realm=realm.slug) if ring.purpose == Purpose.SIGN)
+
+
+def published_algorithms(realm: str, *, now: datetime) -> Sequence[str]:
+    """The algorithms of the keys that a realm publishes, from memory.
+
+    Arguments:
+        realm: the realm's slug.
+        now: the moment, aware.
+
+    Raises:
+        PublishedSetUnavailable, UnknownRealm: as `public_jwks`.
+    """
+    return sorted({key.algorithm for key in published_sets.at(realm, now).keys.values()})
 
 
 def foreign_algorithms() -> Sequence[str]:

@@ -1,11 +1,17 @@
 """What apps above register with keys, which knows none of them."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db import DatabaseError
+
+from keys.errors import KeysError
 from keys.sealing import SealedColumn
+
+logger = logging.getLogger("signet.keys")
 
 # Removes what is dead and says how many rows that were; takes the time.
 Housekeeping = Callable[[datetime], int]
@@ -44,6 +50,25 @@ def register_impact(function: Impact) -> None:
 def housekeeping() -> Mapping[str, Housekeeping]:
     """The registered housekeeping, by name."""
     return dict(_hooks.housekeeping)
+
+
+def run_housekeeping(now: datetime) -> dict[str, int | str]:
+    """Run what the apps above registered, each on its own: one that fails doesn't stop the others.
+
+    Arguments:
+        now: aware.
+
+    Returns:
+        By name how many rows were removed, or a sentence that begins with FAILED.
+    """
+    done: dict[str, int | str] = {}
+    for name, function in housekeeping().items():
+        try:
+            done[name] = function(now)
+        except (KeysError, DatabaseError) as error:
+            logger.error("housekeeping.failed name=%s error=%s", name, type(error).__name__)  # noqa: TRY400
+            done[name] = f"FAILED: {error}".strip()
+    return done
 
 
 def impact_of_compromise(realm_id: int, now: datetime) -> dict[str, int]:

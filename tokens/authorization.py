@@ -22,6 +22,10 @@ class Authorization:
         generation: of the grant, after this decision.
         rotated_at: when the grant got this generation; the key of that moment tags its handle.
         expires_at: when the grant ends at the latest.
+        refreshable: whether the client gets a refresh token.
+        sid: the person's session; "" where there is none.
+        nonce: of the authorization request.
+        id_token_alg: how an ID token is to be signed; "" for none.
     """
 
     grant_id: UUID | None
@@ -36,3 +40,7 @@ class Authorization:
     generation: int
     rotated_at: datetime
     expires_at: datetime
+    refreshable: bool = True
+    sid: str = ""
+    nonce: str = ""
+    id_token_alg: str = ""

@@ -62,6 +62,8 @@ def access_token_claims(
     if authorization.auth_time is not None:
         claims["auth_time"] = int(authorization.auth_time.timestamp())
         claims["amr"] = list(authorization.methods)
+    if authorization.sid:
+        claims["sid"] = authorization.sid
     if authorization.roles:
         claims["roles"] = list(authorization.roles)
     return claims

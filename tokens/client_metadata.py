@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from tokens import resources, scopes
+from tokens import redirect_uris, resources, scopes
 from tokens.errors import InvalidScope
 from tokens.vocabulary import AuthMethod, ClientKind, GrantType
 
@@ -24,6 +24,10 @@ class ClientMetadata:
 
     Attributes:
         auth_method: `token_endpoint_auth_method`, how it proves who it is; none makes it a public client.
+        redirect_uris: where codes may go; compared letter by letter.
+        first_party: whether people are spared the consent page.
+        require_pkce: may be false for confidential clients alone.
+        id_token_alg: `id_token_signed_response_alg`.
         jwks: its public keys; for private_key_jwt, and only for that.
         grant_types: what its token requests may rest on.
         scopes: the most that it may ask for.
@@ -33,6 +37,10 @@ class ClientMetadata:
     """
 
     auth_method: AuthMethod = AuthMethod.BASIC
+    redirect_uris: tuple[str, ...] = ()
+    first_party: bool = False
+    require_pkce: bool = True
+    id_token_alg: str = "RS256"  # noqa: S105
     jwks: Mapping[str, Any] | None = field(default=None, repr=False)
     grant_types: tuple[GrantType, ...] = ()
     scopes: tuple[str, ...] = ()
@@ -62,12 +70,27 @@ def faults(metadata: ClientMetadata, *, longest_access_token: timedelta) -> Iter
         yield "A client has a JWK Set exactly when it authenticates by private_key_jwt."
     if metadata.kind is ClientKind.PUBLIC and GrantType.CLIENT_CREDENTIALS in metadata.grant_types:
         yield "A public client can't use client_credentials: it has nothing to show (RFC 6749 §4.4)."
+    if metadata.kind is ClientKind.PUBLIC and not metadata.require_pkce:
+        yield "A public client can't do without PKCE (RFC 9700 §2.1.1)."
+    if (GrantType.AUTHORIZATION_CODE in metadata.grant_types) != bool(metadata.redirect_uris):
+        yield "A client has redirect URIs exactly when it may use authorization_code."
+    if GrantType.REFRESH_TOKEN in metadata.grant_types and GrantType.AUTHORIZATION_CODE not in metadata.grant_types:
+        yield "Without authorization_code there is nothing to refresh."
     if metadata.kind is ClientKind.PUBLIC and metadata.introspects:
         yield "A public client can't introspect tokens (RFC 7662 §2.1)."
+    yield from _redirect_uri_faults(metadata)
     yield from _list_faults(metadata)
     lifetime = metadata.access_token_lifetime
     if lifetime is not None and not SHORTEST_LIFETIME <= lifetime <= longest_access_token:
         yield f"The access-token lifetime must be at least a second and at most the realm's {longest_access_token}."
+
+
+def _redirect_uri_faults(metadata: ClientMetadata) -> Iterator[str]:
+    if len(metadata.redirect_uris) > MAX_ITEMS or len(set(metadata.redirect_uris)) != len(metadata.redirect_uris):
+        yield f"There are at most {MAX_ITEMS} redirect URIs, each once."
+    for uri in metadata.redirect_uris:
+        if why := redirect_uris.fault(uri):
+            yield f"The redirect URI {uri[:MAX_ITEM]!r} {why}."
 
 
 def _list_faults(metadata: ClientMetadata) -> Iterator[str]:

@@ -31,13 +31,30 @@ DISCOVERY = Endpoint("openid_configuration", ".well-known/openid-configuration",
 SIGN_IN = Endpoint("auth", "auth", ("POST",))
 REFRESH = Endpoint("refresh", "auth/refresh", ("POST",))
 LOGOUT = Endpoint("logout", "auth/logout", ("POST",))
+METADATA = Endpoint("oauth_authorization_server", ".well-known/oauth-authorization-server", ("GET",))
+AUTHORIZATION = Endpoint("authorize", "authorize", ("GET", "POST"), metadata="authorization_endpoint")
+USERINFO = Endpoint("userinfo", "userinfo", ("GET", "POST"), metadata="userinfo_endpoint")
 TOKEN = Endpoint("token", "token", ("POST",), metadata="token_endpoint")
 INTROSPECTION = Endpoint("introspect", "introspect", ("POST",), metadata="introspection_endpoint")
 REVOCATION = Endpoint("revoke", "revoke", ("POST",), metadata="revocation_endpoint")
 CONNECT = Endpoint("connect", "connect", ("GET", "POST"))
 HEALTH = Endpoint("health", "health", ("GET", "POST"))
 
-ENDPOINTS = (JWKS, DISCOVERY, TOKEN, INTROSPECTION, REVOCATION, SIGN_IN, REFRESH, LOGOUT, CONNECT, HEALTH)
+ENDPOINTS = (
+    JWKS,
+    DISCOVERY,
+    METADATA,
+    AUTHORIZATION,
+    TOKEN,
+    USERINFO,
+    INTROSPECTION,
+    REVOCATION,
+    SIGN_IN,
+    REFRESH,
+    LOGOUT,
+    CONNECT,
+    HEALTH,
+)
 
 
 def metadata(issuer: str, lists: Mapping[str, object]) -> dict[str, object]:

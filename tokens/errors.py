@@ -72,6 +72,27 @@ class InvalidClient(OAuthError):
     headers = {"WWW-Authenticate": BASIC_CHALLENGE}
 
 
+class AuthorizationRefused(OAuthError):
+    """An authorization request is refused in a way that its client may learn (RFC 6749 §4.1.2.1).
+
+    Arguments:
+        word: one of the registered ones.
+        description: the public sentence.
+        detail: for the log.
+    """
+
+    def __init__(self, word: str = "invalid_request", description: str = "", *, detail: str = "") -> None:
+        super().__init__(description, detail=detail)
+        self.word = word
+
+
+class PageError(OAuthError):
+    """An authorization request whose client or redirect URI is in doubt: the person learns it, and nobody else.
+
+    Its wording is stable, for those who set up clients.
+    """
+
+
 class UnauthorizedClient(OAuthError):
     """The client may not use this grant type, or not this endpoint."""
 
@@ -114,6 +135,24 @@ class InvalidCredentials(OAuthError):
     status = 401
     description = "The user name or the password is wrong."
     headers = {"WWW-Authenticate": BASIC_CHALLENGE}
+
+
+class InvalidToken(OAuthError):
+    """An access token is missing, expired, revoked or not meant for this (RFC 6750 §3.1)."""
+
+    code = "invalid_token"
+    status = 401
+    description = "The access token is missing, expired, revoked or not meant for this."
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class InsufficientScope(OAuthError):
+    """An access token is good, but not for this (RFC 6750 §3.1)."""
+
+    code = "insufficient_scope"
+    status = 403
+    description = "The access token lacks the scope openid."
+    headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
 
 
 class TooManyRequests(OAuthError):

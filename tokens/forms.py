@@ -55,6 +55,10 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
+    redirect_uris = WordsField(required=False, help_text="Where codes may go, compared letter by letter; one a line.")
+    id_token_alg = forms.ChoiceField(
+        choices=[(name, name) for name in api.signing_algorithms()], initial="RS256", label="ID token algorithm"
+    )
     scopes = WordsField(required=False, help_text="The most that it may ask for; one a line.")
     resources = WordsField(required=False, help_text="Audiences that it may ask for; one a line.")
     introspects = WordsField(
@@ -64,7 +68,8 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Client
         fields = (
-            "realm", "client_id", "name", "enabled", "auth_method", "jwks", "grant_types", "scopes", "resources",
+            "realm", "client_id", "name", "enabled", "auth_method", "jwks", "redirect_uris",
+            "first_party", "require_pkce", "id_token_alg", "grant_types", "scopes", "resources",
             "introspects", "access_token_lifetime",
         )  # fmt: skip
 
@@ -85,6 +90,10 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         values = self.cleaned_data
         return ClientMetadata(
             auth_method=AuthMethod(values.get("auth_method", self.instance.auth_method)),
+            redirect_uris=tuple(values["redirect_uris"]),
+            first_party=values["first_party"],
+            require_pkce=values["require_pkce"],
+            id_token_alg=values["id_token_alg"],
             jwks=values.get("jwks", self.instance.jwks),
             grant_types=tuple(GrantType(name) for name in values["grant_types"]),
             scopes=tuple(values["scopes"]),

@@ -25,6 +25,7 @@ class HandlePurpose(IntEnum):
     """What a handle is for; one can't be taken for another."""
 
     REFRESH = 1
+    CODE = 2
 
 
 class MalformedHandle(ValueError):

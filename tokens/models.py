@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import Exact, LessThanOrEqual
 
-from accounts.models import User
+from accounts.models import Session, User
 from realms.models import Realm
 from tokens.vocabulary import AuthMethod, ClientKind, RevocationReason
 
@@ -39,6 +39,14 @@ class Client(models.Model):
     )
     secret_digests = models.JSONField(default=list, blank=True, editable=False)
     jwks = models.JSONField(null=True, blank=True, help_text="Its public keys, for private_key_jwt.")
+    redirect_uris = models.JSONField(
+        default=list, blank=True, help_text="Compared letter by letter; of a loopback address the port is free."
+    )
+    first_party = models.BooleanField(default=False, help_text="People are not asked for their consent.")
+    require_pkce = models.BooleanField(default=True, help_text="A public client needs it in any case.")
+    id_token_alg = models.CharField(
+        max_length=16, default="RS256", help_text="id_token_signed_response_alg: an algorithm of the realm's rings."
+    )
     grant_types = models.JSONField(default=list, blank=True)
     scopes = models.JSONField(default=list, blank=True, help_text="The most that it may ask for.")
     resources = models.JSONField(
@@ -108,7 +116,14 @@ class Grant(models.Model):
     realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    session = models.ForeignKey(Session, null=True, on_delete=models.SET_NULL, related_name="+")
     scopes = models.JSONField(default=list)
+    resources = models.JSONField(default=list)
+    redirect_uri = models.CharField(max_length=2_000, blank=True)
+    code_challenge = models.CharField(max_length=43, blank=True)
+    nonce = models.CharField(max_length=512, blank=True)
+    code_expires_at = models.DateTimeField(null=True)
+    code_used_at = models.DateTimeField(null=True)
     auth_time = models.DateTimeField()
     methods = models.JSONField(default=list)
     created_at = models.DateTimeField()
@@ -144,6 +159,22 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class Consent(models.Model):
+    """What a person allowed a client, for the next time that it asks."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    scopes = models.JSONField(default=list)
+    granted_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-granted_at"]
+        constraints = [models.UniqueConstraint(name="consent_once_a_client", fields=["user", "client"])]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} → {self.client_id}"
 
 
 class SpentToken(models.Model):

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tokens import scopes
-from tokens.errors import InvalidClient, InvalidExpired, InvalidRequest, UnsupportedGrantType
+from tokens.errors import InvalidClient, InvalidExpired, InvalidRequest, InvalidToken, UnsupportedGrantType
 from tokens.protocol import ProtocolRequest
 from tokens.reading import basic_of, body_of, checked, form_decoded, form_of, query_of, required
 from tokens.vocabulary import AuthMethod, GrantType
 
 MAX_TOKEN = 512
+MAX_ACCESS_TOKEN = 12_288
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 
 
@@ -52,12 +53,32 @@ class ClientCredentialsRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeRequest:
+    """`grant_type=authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+
+    code: str = field(repr=False)
+    redirect_uri: str
+    code_verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshGrantRequest:
+    """`grant_type=refresh_token` (RFC 6749 §6); the scopes may be fewer than the grant's."""
+
+    refresh_token: str = field(repr=False)
+    scopes: tuple[str, ...]
+
+
+GrantRequest = ClientCredentialsRequest | CodeRequest | RefreshGrantRequest
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRequest:
     """`POST /token`."""
 
     client: PresentedClient
     grant_type: GrantType
-    grant: ClientCredentialsRequest
+    grant: GrantRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +104,22 @@ def parse_token_request(request: ProtocolRequest) -> TokenRequest:
         grant_type = GrantType(required(fields, "grant_type"))
     except ValueError as error:
         raise UnsupportedGrantType from error
-    grant = ClientCredentialsRequest(scopes.parse(fields.get("scope", "")), resources)
-    return TokenRequest(client, grant_type, grant)
+    return TokenRequest(client, grant_type, _grant_request(grant_type, fields, resources))
+
+
+def _grant_request(grant_type: GrantType, fields: Mapping[str, str], resources: tuple[str, ...]) -> GrantRequest:
+    asked = scopes.parse(fields.get("scope", ""))
+    match grant_type:
+        case GrantType.AUTHORIZATION_CODE:
+            return CodeRequest(
+                checked(required(fields, "code"), MAX_TOKEN),
+                required(fields, "redirect_uri"),
+                fields.get("code_verifier", ""),
+            )
+        case GrantType.REFRESH_TOKEN:
+            return RefreshGrantRequest(checked(required(fields, "refresh_token"), MAX_TOKEN), asked)
+        case GrantType.CLIENT_CREDENTIALS:
+            return ClientCredentialsRequest(asked, resources)
 
 
 def parse_presented_token(request: ProtocolRequest) -> PresentedToken:
@@ -96,6 +131,26 @@ def parse_presented_token(request: ProtocolRequest) -> PresentedToken:
     """
     fields, _resources = form_of(request)
     return PresentedToken(_presented_client(request, fields), required(fields, "token"))
+
+
+def parse_bearer_token(request: ProtocolRequest) -> str:
+    """An access token from the Authorization header or from a form, never from both (RFC 6750 §2).
+
+    Raises:
+        InvalidToken: there is none.
+        InvalidRequest, BodyTooLarge, UnsupportedMediaType: it is there twice, or malformed.
+    """
+    query_of(request)
+    header = request.headers.get("authorization", "")
+    shown = body_of(request).get("access_token", "") if request.method == "POST" else ""
+    scheme, _space, token = header.strip().partition(" ")
+    if header and shown:
+        raise InvalidRequest("Send the access token once: in the Authorization header or in the body.")
+    if header and scheme.lower() != "bearer":
+        raise InvalidRequest("The Authorization header is not of the Bearer scheme.")
+    if not (token or shown):
+        raise InvalidToken(detail="missing")
+    return checked(token.strip() or shown, MAX_ACCESS_TOKEN)
 
 
 def _presented_client(request: ProtocolRequest, fields: Mapping[str, str]) -> PresentedClient:

@@ -19,8 +19,9 @@ MAX_BODY = 16_384
 MAX_QUERY = 4_096
 MAX_FIELDS = 32
 MAX_FIELD = 1_024
+MAX_URI_FIELD = 2_048  # a redirect URI, or what a client keeps in its state
 MAX_AUTHORIZATION = 4_096
-_LONG_FIELDS = {"client_assertion": 8_192, "token": 12_288}  # signed, and ML-DSA is long
+_LONG_FIELDS = {"client_assertion": 8_192, "token": 12_288, "access_token": 12_288}  # signed, and ML-DSA is long
 _CREDENTIALS = frozenset(
     {
         "username", "password", "refresh_token", "access_token", "token", "client_secret", "client_assertion",
@@ -181,20 +182,44 @@ def form_decoded(text: str) -> str:
         raise InvalidRequest("The credentials are not the form encoding of UTF-8 text.") from error
 
 
+def _form_pairs(request: ProtocolRequest) -> Pairs:
+    """The pairs of a form, and of nothing else; none of an empty body."""
+    if len(request.body) > MAX_BODY:
+        raise BodyTooLarge
+    content_type = request.headers.get("content-type", "")
+    if not request.body and not content_type:
+        return []
+    if _media_type(content_type) != "application/x-www-form-urlencoded":
+        raise UnsupportedMediaType("Send application/x-www-form-urlencoded, in UTF-8.")
+    return _urlencoded(_text_of(request), strict=True)
+
+
 def form_of(request: ProtocolRequest) -> tuple[Mapping[str, str], tuple[str, ...]]:
     """The fields of a form, each once, and `resource`, which may stand more than once (RFC 8707 §2).
 
     A parameter without a value is as good as left out (RFC 6749 §3.2).
     """
     query_of(request)
-    if len(request.body) > MAX_BODY:
-        raise BodyTooLarge
-    content_type = request.headers.get("content-type", "")
-    if not request.body and not content_type:
-        return {}, ()
-    if _media_type(content_type) != "application/x-www-form-urlencoded":
-        raise UnsupportedMediaType("Send application/x-www-form-urlencoded, in UTF-8.")
-    pairs = _urlencoded(_text_of(request), strict=True)
+    pairs = _form_pairs(request)
     fields = _once_each([pair for pair in pairs if pair[0] != "resource"])
     resources = dict.fromkeys(checked(value) for name, value in pairs if name == "resource" and value)
     return {name: value for name, value in fields.items() if value}, tuple(resources)
+
+
+def authorization_pairs(request: ProtocolRequest) -> Pairs:
+    """The parameters of an authorization request: a GET's query, a POST's form (OpenID Connect Core §3.1.2.1).
+
+    Repeated ones are still there: whether a client may learn of them is decided later.
+
+    Raises:
+        InvalidRequest, BodyTooLarge, UnsupportedMediaType: they can't be read.
+    """
+    if request.method == "POST":
+        pairs = _form_pairs(request)
+    else:
+        if len(request.query) > MAX_QUERY:
+            raise InvalidRequest("The query is too long.")
+        pairs = _urlencoded(request.query, strict=False)
+    if len(pairs) > MAX_FIELDS:
+        raise InvalidRequest("There are too many parameters.")
+    return [(checked(name), checked(value, _LONG_FIELDS.get(name, MAX_URI_FIELD))) for name, value in pairs]

@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from accounts.models import Membership
-from tokens.models import Client, Grant
+from tokens.models import Client, Consent, Grant
+from tokens.scopes import OFFLINE_ACCESS
 
 
 def client_exists(realm: str, client_id: str) -> bool:
@@ -34,10 +35,17 @@ class StandingGrant:
 
     @property
     def is_usable(self) -> bool:
-        """Whether client, person and membership still stand; the same as in the statement that rotates."""
+        """Whether client, person, membership and session still stand; the same as `live_grants` asks in SQL."""
         grant, person = self.grant, self.grant.user
         signed_out = person.signed_out_at is not None and grant.auth_time < person.signed_out_at
-        return grant.client.enabled and person.is_active and not signed_out and self.roles is not None
+        ended = grant.session is not None and grant.session.ended_at is not None
+        return (
+            grant.client.enabled
+            and person.is_active
+            and self.roles is not None
+            and not signed_out
+            and (not ended or OFFLINE_ACCESS in grant.scopes)
+        )
 
     def is_live(self, now: datetime) -> bool:
         """Whether tokens of this grant are good at a moment: neither it nor what it rests on has ended."""
@@ -49,7 +57,7 @@ def grant_of(grant_id: UUID, *, realm_id: int, client_id: str) -> StandingGrant 
     roles = Membership.objects.filter(user=OuterRef("user"), realm=realm_id).values("roles")[:1]
     grant = (
         Grant.objects.filter(pk=grant_id, realm_id=realm_id, client__client_id=client_id)
-        .select_related("client", "user")
+        .select_related("client", "user", "session")
         .annotate(roles=Subquery(roles))
         .first()
     )
@@ -69,3 +77,13 @@ def impact(realm_id: int, now: datetime) -> Mapping[str, int]:
         "live grants": grants.filter(absolute_expires_at__gt=now, idle_expires_at__gt=now).count(),
         "clients": Client.objects.filter(realm_id=realm_id, enabled=True).count(),
     }
+
+
+def consented_scopes(*, user_id: int, client_id: int) -> frozenset[str]:
+    """What a person has allowed a client before.
+
+    Arguments:
+        user_id, client_id: primary keys.
+    """
+    found = Consent.objects.filter(user_id=user_id, client_id=client_id).values_list("scopes", flat=True).first()
+    return frozenset(found or ())

@@ -4,14 +4,17 @@ from django.urls import path
 
 from tokens import endpoints
 from tokens.endpoints import Endpoint
+from tokens.views.authorize import AuthorizeView, ConsentView
 from tokens.views.base import ProtocolView
 from tokens.views.direct import LogoutView, RefreshView, SignInView
 from tokens.views.service import ConnectView, DiscoveryView, HealthView
-from tokens.views.token import IntrospectionView, RevocationView, TokenView
+from tokens.views.token import IntrospectionView, RevocationView, TokenView, UserinfoView
 
 VIEWS: tuple[tuple[Endpoint, type[ProtocolView]], ...] = (
     (endpoints.DISCOVERY, DiscoveryView),
+    (endpoints.METADATA, DiscoveryView),
     (endpoints.TOKEN, TokenView),
+    (endpoints.USERINFO, UserinfoView),
     (endpoints.INTROSPECTION, IntrospectionView),
     (endpoints.REVOCATION, RevocationView),
     (endpoints.SIGN_IN, SignInView),
@@ -22,10 +25,14 @@ VIEWS: tuple[tuple[Endpoint, type[ProtocolView]], ...] = (
 )
 
 urlpatterns = [
-    path(
-        endpoint.path,
-        view.as_view(http_method_names=endpoint.http_method_names()),
-        name=endpoint.name,
-    )
-    for endpoint, view in VIEWS
+    path(endpoints.AUTHORIZATION.path, AuthorizeView.as_view(), name=endpoints.AUTHORIZATION.name),
+    path("consent", ConsentView.as_view(), name="consent"),
+    *(
+        path(
+            endpoint.path,
+            view.as_view(http_method_names=endpoint.http_method_names()),
+            name=endpoint.name,
+        )
+        for endpoint, view in VIEWS
+    ),
 ]

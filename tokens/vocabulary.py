@@ -23,7 +23,26 @@ class AuthMethod(StrEnum):
 class GrantType(StrEnum):
     """What a token request rests on (RFC 6749 §4)."""
 
+    AUTHORIZATION_CODE = "authorization_code"
     CLIENT_CREDENTIALS = "client_credentials"
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105
+
+
+class ResponseMode(StrEnum):
+    """How an answer of the authorization endpoint travels (OAuth 2.0 Multiple Response Types, Form Post)."""
+
+    QUERY = "query"
+    FRAGMENT = "fragment"
+    FORM_POST = "form_post"
+
+
+class Prompt(StrEnum):
+    """What the person has to be asked again (OpenID Connect Core §3.1.2.1)."""
+
+    NONE = "none"
+    LOGIN = "login"
+    CONSENT = "consent"
+    SELECT_ACCOUNT = "select_account"
 
 
 class RevocationReason(StrEnum):
@@ -31,6 +50,7 @@ class RevocationReason(StrEnum):
 
     LOGOUT = "logout"
     REVOKED = "revoked"
+    CODE_REPLAY = "code_replay"
     REUSE = "reuse"
     AHEAD_OF_DATABASE = "ahead_of_database"
 

@@ -138,3 +138,67 @@ def test_a_new_password_leaves_an_event_and_a_refused_one_none(admin: Browser, o
     assert User.objects.get(pk=ana.pk).check_password("another good one")
     event = Event.objects.get(name=EventName.PERSON_CHANGED)
     assert (event.target, event.details["fields"]) == (ana.subject, "password")
+
+
+def claims_form(person: User, **fields: str) -> dict[str, Any]:
+    """The change form of a person as the page shows it, with some fields filled in otherwise."""
+    return {"username": person.username, "email": person.email, "is_active": "on", **NO_MEMBERSHIPS, **fields}
+
+
+def changed(admin: Browser, person: User, **fields: str) -> User:
+    """The person after the form was sent."""
+    answer = admin.post(f"/admin/accounts/user/{person.pk}/change/", claims_form(person, **fields))
+    assert answer.status_code == 302, answer.context["errors"]
+    return User.objects.get(pk=person.pk)
+
+
+@pytest.mark.spec("OIDC Core §5.1, updated_at")
+def test_claims_are_kept_with_the_time_of_their_change(admin: Browser) -> None:
+    person = make_person("ana", realm=None)
+    unchanged = changed(admin, person, is_staff="on")
+    assert unchanged.updated_at is None
+    found = changed(admin, person, name="Ana", locale="pt-PT", zoneinfo="Europe/Lisbon", address="Rua Um 1\r\nLisboa")
+    assert (found.name, found.locale, found.zoneinfo) == ("Ana", "pt-PT", "Europe/Lisbon")
+    assert found.address == "Rua Um 1\nLisboa"
+    assert found.updated_at is not None
+    event = Event.objects.filter(name=EventName.PERSON_CHANGED, target=person.subject).first()
+    assert event is not None
+    assert event.details["fields"] == "address is_staff locale name zoneinfo"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("name", "a\u202eb"),
+        ("locale", "pt_PT"),
+        ("zoneinfo", "Mars/Olympus"),
+        ("phone_number", "211"),
+        ("name", "a\0b"),
+    ],
+)
+def test_a_claim_of_another_form_is_refused(column: str, value: str, admin: Browser) -> None:
+    person = make_person("ana", realm=None)
+    answer = admin.post(f"/admin/accounts/user/{person.pk}/change/", claims_form(person, **{column: value}))
+    assert answer.status_code == 200
+    assert set(answer.context["adminform"].form.errors) == {column}
+
+
+@pytest.mark.spec("OIDC Core §5.1, email_verified")
+def test_another_address_or_number_is_not_verified_until_somebody_says_so(admin: Browser) -> None:
+    person = make_person("ana", realm=None)
+    first = {"email": "ana@example.org", "phone_number": "+351211234567"}
+    verified = {"email_verified": "on", "phone_number_verified": "on"}
+    found = changed(admin, person, **first, **verified)
+    assert (found.email_verified, found.phone_number_verified) == (True, True)
+    found = changed(admin, found, **first | {"email": "eve@example.org"}, **verified)
+    assert (found.email_verified, found.phone_number_verified) == (False, True)
+    event = Event.objects.filter(name=EventName.PERSON_CHANGED, target=person.subject).first()
+    assert event is not None
+    assert event.details["fields"] == "email email_verified"
+    assert changed(admin, found, **first | {"email": "eve@example.org"}, **verified).email_verified
+
+
+def test_nothing_is_verified_that_is_not_there(admin: Browser) -> None:
+    person = make_person("ana", realm=None)
+    answer = admin.post(f"/admin/accounts/user/{person.pk}/change/", claims_form(person, email_verified="on"))
+    assert set(answer.context["adminform"].form.errors) == {"email_verified"}

@@ -119,7 +119,7 @@ def test_other_kinds_of_signed_tokens_are_inactive(browser: Browser, realm: Real
 
 
 def test_an_expired_token_is_inactive(browser: Browser, token: str, service: dict[str, str]) -> None:
-    with time_machine.travel(timezone.now() + timedelta(seconds=599), tick=False):
+    with time_machine.travel(timezone.now() + timedelta(seconds=580), tick=False):
         assert active(browser, token, service)
     with time_machine.travel(timezone.now() + timedelta(seconds=601), tick=False):
         assert not active(browser, token, service)

@@ -34,7 +34,9 @@ def service(realm: Realm) -> dict[str, str]:
 def begin(realm: Realm, person: User, client: Client, now: datetime) -> Tokens:
     """What a person's grant to a client gives."""
     signed_in = SignedIn(person, (), now, ("pwd",))
-    authorization = begin_grant(realm=realm, client=client, signed_in=signed_in, scopes=("openid",), now=now)
+    authorization = begin_grant(
+        realm=realm, client=client, signed_in=signed_in, scopes=("openid", "offline_access"), now=now
+    )
     return issue(authorization, realm=realm, now=now)
 
 

@@ -53,22 +53,24 @@ def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser:
         addresses = {name: found[name] for name in found if name.endswith(("_endpoint", "_uri"))}
         assert addresses == {
             "jwks_uri": f"{issuer}/.well-known/jwks.json",
+            "authorization_endpoint": f"{issuer}/authorize",
             "token_endpoint": f"{issuer}/token",
+            "userinfo_endpoint": f"{issuer}/userinfo",
             "introspection_endpoint": f"{issuer}/introspect",
             "revocation_endpoint": f"{issuer}/revoke",
         }
         assert answer["Cache-Control"] == "public, max-age=300"
         for address in addresses.values():
-            allowed = 200 if address.endswith(".json") else 405
-            assert browser.get(address.removeprefix(ISSUER)).status_code == allowed
+            expected = {"jwks.json": 200, "authorize": 400, "userinfo": 401}.get(address.rpartition("/")[2], 405)
+            assert browser.get(address.removeprefix(ISSUER)).status_code == expected
 
 
 @pytest.mark.spec("RFC 8414 §2, RFC 9700 §2.6")
 def test_discovery_offers_what_the_registries_have(browser: Browser, realm: Realm) -> None:
     found = browser.get("/.well-known/openid-configuration").json()
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
-    assert found["grant_types_supported"] == ["client_credentials"]
-    assert found["response_types_supported"] == []
+    assert found["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert found["response_types_supported"] == ["code"]
     assert found["token_endpoint_auth_methods_supported"] == [*methods, "none"]
     assert found["revocation_endpoint_auth_methods_supported"] == [*methods, "none"]
     assert found["introspection_endpoint_auth_methods_supported"] == methods, "a public client may not introspect"

@@ -25,7 +25,7 @@ API, OTHER_API = "https://api.example.test", "https://other.example.test/v1"
 
 def register(realm: Realm, client_id: str = "machine", **metadata: Any) -> tuple[Client, str]:
     """A client that may use client_credentials, and its secret, "" where it has none."""
-    found = ClientMetadata(**{"grant_types": CLIENT_CREDENTIALS, **metadata})
+    found = ClientMetadata(**{"grant_types": CLIENT_CREDENTIALS, "id_token_alg": "ES256", **metadata})
     now = realm.created_at
     client, secret = create_client(
         realm=realm, client_id=client_id, name=client_id, metadata=found, actor="test", now=now

@@ -24,7 +24,13 @@ def test_a_client_can_be_renamed_and_switched_off_with_an_event(admin: Browser, 
     client, _secret = register(realm, "demo", grant_types=())
     page = f"/admin/tokens/client/{client.pk}/change/"
     assert client.secret_digests[0].encode() not in admin.get(page).content
-    assert admin.post(page, {"name": "Other", "client_id": "mine", "kind": "public"}).status_code == 302
+    assert (
+        admin.post(
+            page,
+            {"name": "Other", "client_id": "mine", "kind": "public", "require_pkce": "on", "id_token_alg": "RS256"},
+        ).status_code
+        == 302
+    )
     changed = Client.objects.get(pk=client.pk)
     assert (changed.name, changed.enabled, changed.client_id, changed.kind) == ("Other", False, "demo", "confidential")
     assert Event.objects.get(name=EventName.CLIENT_CHANGED).target == "demo"

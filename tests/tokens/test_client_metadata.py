@@ -7,7 +7,7 @@ import pytest
 
 from tests.tokens.clients import API, CLIENT_CREDENTIALS
 from tokens.client_metadata import MAX_ITEM, MAX_ITEMS, ClientMetadata, faults
-from tokens.vocabulary import AuthMethod, ClientKind
+from tokens.vocabulary import AuthMethod, ClientKind, GrantType
 
 LONGEST = timedelta(minutes=10)
 KEYS = {"keys": [{"kty": "EC"}]}  # what is in them is for keys.foreign_keys to say
@@ -61,6 +61,42 @@ def test_a_sound_client_has_no_faults(metadata: dict[str, Any]) -> None:
     ],
 )
 def test_a_fault_is_named(metadata: dict[str, Any], fault: str) -> None:
+    assert fault in found(**metadata)
+
+
+CALLBACK = "https://app.example.test/cb"
+CODES = {"grant_types": (GrantType.AUTHORIZATION_CODE,), "redirect_uris": (CALLBACK,)}
+
+
+@pytest.mark.spec("RFC 7591 §2, RFC 9700 §2.1")
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        CODES,
+        {**CODES, "auth_method": AuthMethod.NONE},
+        {**CODES, "require_pkce": False},
+        {**CODES, "grant_types": (GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN)},
+        {**CODES, "redirect_uris": tuple(f"{CALLBACK}{number}" for number in range(MAX_ITEMS))},
+    ],
+)
+def test_a_client_of_people_has_no_faults(metadata: dict[str, Any]) -> None:
+    assert found(**metadata) == ""
+
+
+@pytest.mark.spec("RFC 6749 §3.1.2, RFC 9700 §2.1.1")
+@pytest.mark.parametrize(
+    ("metadata", "fault"),
+    [
+        ({"grant_types": (GrantType.AUTHORIZATION_CODE,)}, "exactly when it may use authorization_code"),
+        ({"redirect_uris": (CALLBACK,)}, "exactly when it may use authorization_code"),
+        ({"grant_types": (GrantType.REFRESH_TOKEN,)}, "nothing to refresh"),
+        ({**CODES, "auth_method": AuthMethod.NONE, "require_pkce": False}, "RFC 9700"),
+        ({**CODES, "redirect_uris": ("http://app.example.test/cb",)}, "isn't this machine"),
+        ({**CODES, "redirect_uris": (CALLBACK, CALLBACK)}, "each once"),
+        ({**CODES, "redirect_uris": tuple(f"{CALLBACK}{number}" for number in range(MAX_ITEMS + 1))}, "at most 50"),
+    ],
+)
+def test_a_fault_of_a_client_of_people_is_named(metadata: dict[str, Any], fault: str) -> None:
     assert fault in found(**metadata)
 
 

@@ -20,7 +20,13 @@ from tokens.errors import (
     UnsupportedGrantType,
     UnsupportedMediaType,
 )
-from tokens.parameters import PresentedClient, TokenRequest, parse_presented_token, parse_token_request
+from tokens.parameters import (
+    ClientCredentialsRequest,
+    PresentedClient,
+    TokenRequest,
+    parse_presented_token,
+    parse_token_request,
+)
 from tokens.protocol import ProtocolRequest
 from tokens.reading import MAX_BODY
 from tokens.vocabulary import AuthMethod, GrantType
@@ -59,6 +65,7 @@ def test_a_parameter_without_a_value_is_left_out() -> None:
     empty = {"client_secret": "", "client_assertion": "", "scope": "", "resource": "", "client_id": ""}
     found = parse_token_request(a_token_request(empty, headers=BASIC))
     assert found.client.method is AuthMethod.BASIC
+    assert isinstance(found.grant, ClientCredentialsRequest)
     assert (found.grant.scopes, found.grant.resources) == ((), ())
     assert (
         parse_token_request(a_token_request({"client_id": "m", "client_secret": ""})).client.method is AuthMethod.NONE
@@ -171,6 +178,7 @@ def test_a_malformed_scope_is_an_invalid_scope() -> None:
 def test_resources_come_once_each_in_their_order() -> None:
     body = "grant_type=client_credentials&" + "&".join(f"resource={quote(uri)}" for uri in (OTHER_API, API, OTHER_API))
     found = parse_token_request(a_request("/token", headers={**FORM, **BASIC}, body=body.encode()))
+    assert isinstance(found.grant, ClientCredentialsRequest)
     assert found.grant.resources == (OTHER_API, API)
 
 

@@ -22,7 +22,9 @@ def test_discovery_lists_only_what_is_there() -> None:
         "issuer": ISSUER,
         "grant_types_supported": ["x"],
         "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
+        "authorization_endpoint": f"{ISSUER}/authorize",
         "token_endpoint": f"{ISSUER}/token",
+        "userinfo_endpoint": f"{ISSUER}/userinfo",
         "introspection_endpoint": f"{ISSUER}/introspect",
         "revocation_endpoint": f"{ISSUER}/revoke",
     }
@@ -32,7 +34,10 @@ def test_the_directory_lists_every_address() -> None:
     assert directory(ISSUER)["endpoints"] == {
         "jwks": f"{ISSUER}/.well-known/jwks.json",
         "openid_configuration": f"{ISSUER}/.well-known/openid-configuration",
+        "oauth_authorization_server": f"{ISSUER}/.well-known/oauth-authorization-server",
+        "authorize": f"{ISSUER}/authorize",
         "token": f"{ISSUER}/token",
+        "userinfo": f"{ISSUER}/userinfo",
         "introspect": f"{ISSUER}/introspect",
         "revoke": f"{ISSUER}/revoke",
         "auth": f"{ISSUER}/auth",

@@ -1,13 +1,14 @@
 """What token requests rest on (RFC 6749 §4). One module a grant type; discovery lists this registry."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from realms.models import Realm
 from tokens.authorization import Authorization
+from tokens.grants.authorization_code import AuthorizationCode
 from tokens.grants.client_credentials import ClientCredentials
+from tokens.grants.refresh_token import RefreshToken
 from tokens.models import Client
-from tokens.parameters import ClientCredentialsRequest
 from tokens.vocabulary import GrantType
 
 
@@ -16,9 +17,8 @@ class Grant(Protocol):
 
     type: GrantType
 
-    def authorize(
-        self, request: ClientCredentialsRequest, *, client: Client, realm: Realm, now: datetime
-    ) -> Authorization:
+    # The request is the one that `parameters` makes for this type, and each module says which that is.
+    def authorize(self, request: Any, *, client: Client, realm: Realm, now: datetime) -> Authorization:
         """What is granted.
 
         Raises:
@@ -27,5 +27,5 @@ class Grant(Protocol):
         ...
 
 
-GRANTS: tuple[Grant, ...] = (ClientCredentials(),)
+GRANTS: tuple[Grant, ...] = (AuthorizationCode(), RefreshToken(), ClientCredentials())
 BY_TYPE = {grant.type: grant for grant in GRANTS}

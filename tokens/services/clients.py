@@ -146,6 +146,8 @@ def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
         ClientRefused: one sentence a fault.
     """
     found = list(faults(metadata, longest_access_token=realm.access_token_lifetime))
+    if metadata.redirect_uris and metadata.id_token_alg not in api.ring_algorithms(realm):
+        found.append(f"The realm has no ring that signs ID tokens with {metadata.id_token_alg}: add one with add_ring.")
     if metadata.jwks is not None:
         try:
             api.clean_jwks(metadata.jwks)
@@ -160,6 +162,10 @@ def columns_of(metadata: ClientMetadata) -> dict[str, Any]:
     return {
         "kind": metadata.kind,
         "auth_method": metadata.auth_method,
+        "redirect_uris": list(metadata.redirect_uris),
+        "first_party": metadata.first_party,
+        "require_pkce": metadata.require_pkce,
+        "id_token_alg": metadata.id_token_alg,
         "jwks": None if metadata.jwks is None else api.clean_jwks(metadata.jwks),
         "grant_types": list(metadata.grant_types),
         "scopes": list(metadata.scopes),

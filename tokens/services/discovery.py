@@ -1,24 +1,45 @@
-"""What discovery lists, from the registries that do the work (RFC 8414 §2)."""
+"""What discovery lists, from the registries that do the work (RFC 8414 §2, OpenID Connect Discovery §3)."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
+from accounts.claims import SUPPORTED_CLAIMS
 from keys import api
+from realms.models import Realm
 from tokens.client_auth import METHODS
 from tokens.grants import GRANTS
-from tokens.vocabulary import AuthMethod
+from tokens.pkce import METHODS as PKCE_METHODS
+from tokens.scopes import STANDARD_SCOPES
+from tokens.vocabulary import AuthMethod, Prompt, ResponseMode
 
 
-def offered() -> Mapping[str, object]:
-    """The lists of the discovery document.
+def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
+    """The lists of a realm's discovery document.
 
-    There is no authorization endpoint yet, so no response type is listed: RFC 8414 wants the list itself.
+    Arguments:
+        realm: whose.
+        now: aware; which keys are published decides about algorithms.
+
+    Raises:
+        PublishedSetUnavailable: the keys can't be read.
     """
     methods = [method.name.value for method in METHODS]
     signed = list(api.foreign_algorithms())
     proven = [name for name in methods if name != AuthMethod.NONE]
     found: dict[str, object] = {
+        "scopes_supported": list(STANDARD_SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": [mode.value for mode in ResponseMode],
         "grant_types_supported": [grant.type.value for grant in GRANTS],
-        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": api.published_algorithms(realm.slug, now=now),
+        "code_challenge_methods_supported": list(PKCE_METHODS),
+        "claims_supported": ["sub", *SUPPORTED_CLAIMS],
+        "prompt_values_supported": [prompt.value for prompt in Prompt],
+        "authorization_response_iss_parameter_supported": True,
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
     }
     for endpoint, offers in (("token", methods), ("revocation", methods), ("introspection", proven)):
         found[f"{endpoint}_endpoint_auth_methods_supported"] = offers

@@ -6,6 +6,7 @@ from accounts.services.sign_in import SignedIn
 from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.models import Client, Grant
+from tokens.services.live_grants import authorization_of
 
 
 def begin_grant(
@@ -33,26 +34,3 @@ def begin_grant(
         absolute_expires_at=ends,
     )
     return authorization_of(grant, realm=realm, roles=signed_in.roles)
-
-
-def authorization_of(grant: Grant, *, realm: Realm, roles: tuple[str, ...]) -> Authorization:
-    """The decision that a grant's row stands for.
-
-    Arguments:
-        grant: with its client and person.
-        roles: of the person in the realm, read in the same moment.
-    """
-    return Authorization(
-        grant_id=grant.pk,
-        issuer=realm.issuer,
-        client_id=grant.client.client_id,
-        subject=grant.user.subject,
-        audience=(realm.issuer,),
-        scopes=tuple(grant.scopes),
-        auth_time=grant.auth_time,
-        methods=tuple(grant.methods),
-        roles=roles,
-        generation=grant.generation,
-        rotated_at=grant.rotated_at,
-        expires_at=grant.absolute_expires_at,
-    )

@@ -2,22 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from keys import api
-from keys.errors import TokenRefused
 from realms.models import Realm
-from tokens.claims import grant_in
 from tokens.errors import InvalidGrant, UnauthorizedClient
 from tokens.models import Client
 from tokens.parameters import parse_presented_token
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
-from tokens.selectors import client_of, grant_of
+from tokens.selectors import grant_of
+from tokens.services.access_tokens import audience_in, is_alive, spent_name, trusted_claims
 from tokens.services.client_authentication import authenticate
 from tokens.services.revocation import end_grant
-from tokens.services.spent_tokens import is_spent, spend
+from tokens.services.spent_tokens import spend
 from tokens.services.tagging import open_refresh_token
-from tokens.vocabulary import ACCESS_TOKEN_TYPE, ClientKind, RevocationReason
+from tokens.vocabulary import ClientKind, RevocationReason
 
 INACTIVE: Mapping[str, object] = {"active": False}
 # What a resource server learns; all of it stands in the token already.
@@ -41,10 +38,10 @@ def introspect(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Prot
     client = authenticate(asked.client, realm=realm, now=now)
     if client.kind != ClientKind.CONFIDENTIAL or not client.introspects:
         raise UnauthorizedClient("This client may not introspect tokens.", detail="introspection")
-    claims = _trusted(asked.token, realm=realm, now=now)
-    if claims is None or not _audience(claims) & set(client.introspects):
+    claims = trusted_claims(asked.token, realm=realm, now=now)
+    if claims is None or not audience_in(claims) & set(client.introspects):
         return json_response(INACTIVE)
-    if not _alive(claims, realm=realm, now=now):
+    if not is_alive(claims, realm=realm, now=now):
         return json_response(INACTIVE)
     members = {name: claims[name] for name in _MEMBERS if name in claims}
     return json_response({"active": True, "token_type": "Bearer", **members})
@@ -67,9 +64,9 @@ def revoke(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protocol
 
 
 def _revoke_access_token(token: str, client: Client, *, realm: Realm, now: datetime) -> None:
-    claims = _trusted(token, realm=realm, now=now)
+    claims = trusted_claims(token, realm=realm, now=now)
     if claims is not None and claims.get("client_id") == client.client_id:
-        spend(_spent_name(claims, realm), expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+        spend(spent_name(claims, realm), expires_at=datetime.fromtimestamp(claims["exp"], UTC))
 
 
 def _revoke_refresh_token(token: str, client: Client, *, realm: Realm, now: datetime) -> None:
@@ -80,34 +77,3 @@ def _revoke_refresh_token(token: str, client: Client, *, realm: Realm, now: date
     standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
     if standing is not None:
         end_grant(grant=standing.grant, realm=realm, reason=RevocationReason.REVOKED, actor=client.client_id, now=now)
-
-
-def _trusted(token: str, *, realm: Realm, now: datetime) -> Mapping[str, Any] | None:
-    try:
-        return api.verify_jwt(token, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now).claims
-    except TokenRefused:
-        return None
-
-
-def _audience(claims: Mapping[str, Any]) -> set[str]:
-    found = claims.get("aud")
-    return set(found) if isinstance(found, list) else {str(found)}
-
-
-def _spent_name(claims: Mapping[str, Any], realm: Realm) -> str:
-    return f"access\0{realm.pk}\0{claims['jti']}"
-
-
-def _alive(claims: Mapping[str, Any], *, realm: Realm, now: datetime) -> bool:
-    """Whether what the token stands for still holds: its id, its client, and its grant with the person."""
-    jti, client_id = claims.get("jti", ""), claims.get("client_id", "")
-    try:
-        grant_id = grant_in(jti)
-    except ValueError:
-        return False
-    if is_spent(_spent_name(claims, realm)):
-        return False
-    if grant_id is None:
-        return client_of(realm_id=realm.pk, client_id=client_id) is not None
-    standing = grant_of(grant_id, realm_id=realm.pk, client_id=client_id)
-    return standing is not None and standing.is_live(now)

@@ -8,6 +8,7 @@ from keys import api
 from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live
+from tokens.id_token import id_token_claims
 from tokens.services.tagging import refresh_token_for
 from tokens.vocabulary import ACCESS_TOKEN_TYPE
 
@@ -22,13 +23,15 @@ class Tokens:
         access_token: a JWT.
         expires_in: how long it lives, in seconds.
         scope: what it is good for; "" for none, which no answer repeats (RFC 6749 §3.3).
-        refresh_token: a handle; None where there is no grant to refresh.
+        refresh_token: a handle; None where there is nothing to refresh.
+        id_token: a JWT about the sign-in; None where none was asked for.
     """
 
     access_token: str = field(repr=False)
     expires_in: int
     scope: str
     refresh_token: str | None = field(repr=False)
+    id_token: str | None = field(repr=False, default=None)
 
     def members(self) -> dict[str, object]:
         """The members of a token answer (RFC 6749 §5.1)."""
@@ -41,6 +44,8 @@ class Tokens:
             found["scope"] = self.scope
         if self.refresh_token is not None:
             found["refresh_token"] = self.refresh_token
+        if self.id_token is not None:
+            found["id_token"] = self.id_token
         return found
 
 
@@ -69,12 +74,21 @@ def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Token
         authorization, issued_at=now, expires_at=now + lifetime, random=secrets.token_bytes(JTI_BYTES)
     )
     signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now)
+    refreshable = authorization.refreshable and authorization.grant_id is not None
     return Tokens(
         access_token=signed.token,
         expires_in=int(lifetime.total_seconds()),
         scope=" ".join(authorization.scopes),
-        refresh_token=refresh_token_for(authorization, realm=realm, now=now) if authorization.grant_id else None,
+        refresh_token=refresh_token_for(authorization, realm=realm, now=now) if refreshable else None,
+        id_token=_id_token(authorization, signed.token, realm=realm, now=now),
     )
+
+
+def _id_token(authorization: Authorization, access_token: str, *, realm: Realm, now: datetime) -> str | None:
+    if not authorization.id_token_alg:
+        return None
+    claims = id_token_claims(authorization, access_token=access_token, issued_at=now)
+    return api.sign_jwt(claims, realm=realm, typ="JWT", algorithm=authorization.id_token_alg, now=now).token
 
 
 def issue_expired(authorization: Authorization, *, realm: Realm, now: datetime) -> Tokens:

@@ -1,6 +1,5 @@
 """Refresh token rotation (RFC 6749 §6, RFC 9700 §4.14.2): one conditional UPDATE, which inserts nothing."""
 
-import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,7 @@ from tokens.authorization import Authorization
 from tokens.errors import InvalidGrant
 from tokens.rotation import GrantFacts, Verdict, verdict
 from tokens.selectors import StandingGrant, grant_of
-from tokens.services.grants import authorization_of
+from tokens.services.live_grants import AUTHORIZATION_COLUMNS, STILL_STANDS, authorization_from, authorization_of
 from tokens.services.revocation import end_grant
 from tokens.services.tagging import open_refresh_token
 from tokens.vocabulary import RevocationReason
@@ -20,21 +19,16 @@ from tokens.vocabulary import RevocationReason
 # Everything that must hold is asked in the statement that rotates, so nothing can change in between.
 # The clocks of two workers differ, so `rotated_at` never goes back. The idle expiry never lies past the
 # absolute one: a constraint says so.
-_ROTATE = """
+_ROTATE = f"""
     UPDATE tokens_grant AS g
     SET generation = g.generation + 1,
         rotated_at = GREATEST(%(now)s, g.rotated_at),
         idle_expires_at = LEAST(%(now)s + r.refresh_idle_lifetime, g.absolute_expires_at)
     FROM tokens_client AS c, accounts_user AS u, accounts_membership AS m, realms_realm AS r
-    WHERE g.id = %(grant)s AND g.generation = %(generation)s AND g.realm_id = %(realm)s
-        AND g.revoked_at IS NULL AND g.idle_expires_at > %(now)s
-        AND r.id = g.realm_id AND r.enabled
-        AND c.id = g.client_id AND c.client_id = %(client)s AND c.enabled
-        AND u.id = g.user_id AND u.is_active AND g.auth_time >= COALESCE(u.signed_out_at, g.auth_time)
-        AND m.user_id = g.user_id AND m.realm_id = g.realm_id
-    RETURNING r.issuer, u.subject, g.scopes, g.auth_time, g.methods, m.roles, g.generation, g.rotated_at,
-        g.absolute_expires_at
-"""
+    WHERE g.id = %(grant)s AND g.generation = %(generation)s AND g.idle_expires_at > %(now)s
+        AND {STILL_STANDS}
+    RETURNING {AUTHORIZATION_COLUMNS}
+"""  # noqa: S608  (both parts are constants of ours)
 _ENDINGS = {
     Verdict.REUSE: RevocationReason.REUSE,
     Verdict.AHEAD: RevocationReason.AHEAD_OF_DATABASE,
@@ -81,23 +75,7 @@ def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client_id: str, no
     with connection.cursor() as cursor:
         cursor.execute(_ROTATE, parameters)
         row = cursor.fetchone()
-    if row is None:
-        return None
-    issuer, subject, scopes, auth_time, methods, roles, new_generation, rotated_at, expires_at = row
-    return Authorization(
-        grant_id=grant_id,
-        issuer=issuer,
-        client_id=client_id,
-        subject=subject,
-        audience=(issuer,),
-        scopes=tuple(json.loads(scopes)),
-        auth_time=auth_time,
-        methods=tuple(json.loads(methods)),
-        roles=tuple(json.loads(roles)),
-        generation=new_generation,
-        rotated_at=rotated_at,
-        expires_at=expires_at,
-    )
+    return authorization_from(row) if row is not None else None
 
 
 def _facts(standing: StandingGrant) -> GrantFacts:

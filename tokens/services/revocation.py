@@ -16,6 +16,7 @@ _BATCH = 500
 _EVENTS = {
     RevocationReason.LOGOUT: EventName.GRANT_ENDED,
     RevocationReason.REVOKED: EventName.GRANT_ENDED,
+    RevocationReason.CODE_REPLAY: EventName.GRANT_REUSE_DETECTED,
     RevocationReason.REUSE: EventName.GRANT_REUSE_DETECTED,
     RevocationReason.AHEAD_OF_DATABASE: EventName.GRANT_AHEAD_OF_DATABASE,
 }

@@ -38,10 +38,16 @@ def refresh_token_for(authorization: Authorization, *, realm: Realm, now: dateti
 
 
 def open_refresh_token(text: str, *, realm: Realm, now: datetime) -> tuple[UUID, int]:
-    """Which grant and generation a refresh token names; asks the database nothing.
+    """Which grant and generation a refresh token names; see `open_handle`."""
+    return open_handle(text, HandlePurpose.REFRESH, realm=realm, now=now)
+
+
+def open_handle(text: str, purpose: HandlePurpose, *, realm: Realm, now: datetime) -> tuple[UUID, int]:
+    """Which grant and generation a handle names; asks the database nothing.
 
     Arguments:
         text: as it came.
+        purpose: what it has to be for.
         realm: whose it has to be.
         now: aware.
 
@@ -55,7 +61,7 @@ def open_refresh_token(text: str, *, realm: Realm, now: datetime) -> tuple[UUID,
         raise InvalidGrant(detail="malformed") from error
     if not api.check_mac(handle.message(), tag, realm=realm, kid=handle.mac_kid, now=now):
         raise InvalidGrant(detail="forged")
-    if handle.purpose != HandlePurpose.REFRESH:
+    if handle.purpose != purpose:
         raise InvalidGrant(detail="purpose")
     if handle.epoch != settings.IDP_HANDLE_EPOCH:
         raise InvalidGrant(detail="epoch")

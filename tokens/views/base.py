@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework.exceptions import MethodNotAllowed as WrongMethod
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
@@ -112,7 +112,15 @@ def protocol_request(request: Request) -> ProtocolRequest:
     Raises:
         LengthRequired: the body comes in chunks.
     """
-    plain = request._request
+    return plain_request(request._request)
+
+
+def plain_request(plain: HttpRequest) -> ProtocolRequest:
+    """The same, of Django's own request.
+
+    Raises:
+        LengthRequired: the body comes in chunks.
+    """
     if "Transfer-Encoding" in plain.headers:
         raise LengthRequired
     meta = plain.META

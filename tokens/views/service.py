@@ -1,6 +1,7 @@
 """What the service says about itself: discovery (OpenID Connect Discovery §4), `/connect` and `/health`."""
 
 from django.http import HttpResponse
+from django.utils import timezone
 from rest_framework.request import Request
 
 from realms.models import Realm
@@ -19,7 +20,7 @@ class DiscoveryView(ProtocolView):
 
     def respond(self, request: ProtocolRequest, realm: Realm) -> ProtocolResponse:  # noqa: ARG002
         """Only what works, from the realm's row."""
-        return json_response(metadata(realm.issuer, offered()), headers=_PUBLIC)
+        return json_response(metadata(realm.issuer, offered(realm, now=timezone.now())), headers=_PUBLIC)
 
 
 class ConnectView(ProtocolView):

@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from realms.models import Realm
 from tokens.protocol import ProtocolRequest, ProtocolResponse
-from tokens.services import introspection, token_endpoint
+from tokens.services import introspection, token_endpoint, userinfo
 from tokens.views.base import ProtocolView
 
 
@@ -14,6 +14,14 @@ class TokenView(ProtocolView):
     def respond(self, request: ProtocolRequest, realm: Realm) -> ProtocolResponse:
         """See `token_endpoint.exchange`."""
         return token_endpoint.exchange(request, realm=realm, now=timezone.now())
+
+
+class UserinfoView(ProtocolView):
+    """Who the person is."""
+
+    def respond(self, request: ProtocolRequest, realm: Realm) -> ProtocolResponse:
+        """See `userinfo.userinfo`."""
+        return userinfo.userinfo(request, realm=realm, now=timezone.now())
 
 
 class IntrospectionView(ProtocolView):

@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # Making an RSA key takes seconds, so each ring is held against the clock of its own moment.
         rings = [_outcome(ring, timezone.now(), options) for ring in chosen_rings(options)]
-        chores = {} if options["dry_run"] else _housekeeping(timezone.now())
+        chores = {} if options["dry_run"] else hooks.run_housekeeping(timezone.now())
         if options["json"]:
             document = {
                 "dry_run": options["dry_run"],
@@ -80,15 +80,3 @@ def _lines(title: str, report: RotationReport, options: dict[str, Any]) -> list[
     coming = report.next_takeover
     then = f"next: key {coming.kid} takes over at {reports.moment(coming.at)}" if coming else "next: not scheduled"
     return [title, *(done or ["nothing due"]), then]
-
-
-def _housekeeping(now: datetime) -> dict[str, int | str]:
-    """Run what the apps above registered; each on its own, like the rings."""
-    done: dict[str, int | str] = {}
-    for name, function in hooks.housekeeping().items():
-        try:
-            done[name] = function(now)
-        except (KeysError, DatabaseError) as error:
-            logger.error("housekeeping.failed name=%s error=%s", name, type(error).__name__)  # noqa: TRY400
-            done[name] = f"FAILED: {error}".strip()
-    return done

@@ -37,7 +37,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--jwks-file", type=Path, help="its public keys as a JWK Set, for private_key_jwt")
         parser.add_argument("--access-token-lifetime", help="ISO 8601, such as PT5M; the realm's if left out")
+        parser.add_argument("--first-party", action="store_true", help="people are not asked for their consent")
+        parser.add_argument("--without-pkce", action="store_true", help="for an old confidential client")
+        parser.add_argument(
+            "--id-token-alg", choices=api.signing_algorithms(), default="RS256", help="how its ID tokens are signed"
+        )
         for option, what in (
+            ("--redirect-uri", "where codes may go, compared letter by letter"),
             ("--grant-type", "may be used"),
             ("--scope", "may be asked for"),
             ("--resource", "an audience that may be asked for"),
@@ -69,6 +75,8 @@ class Command(BaseCommand):
             "client_id": client.client_id,
             "client_name": client.name,
             "token_endpoint_auth_method": client.auth_method,
+            "redirect_uris": client.redirect_uris,
+            "id_token_signed_response_alg": client.id_token_alg,
             "grant_types": client.grant_types,
             "scope": " ".join(client.scopes),
             "resources": client.resources,
@@ -83,6 +91,10 @@ def _metadata(options: dict[str, Any]) -> ClientMetadata:
         raise CommandError(f"There is no grant type {', '.join(unknown)}.", returncode=WRONG_USAGE)
     return ClientMetadata(
         auth_method=AuthMethod(options["auth_method"]),
+        redirect_uris=tuple(options["redirect_uri"]),
+        first_party=options["first_party"],
+        require_pkce=not options["without_pkce"],
+        id_token_alg=options["id_token_alg"],
         jwks=_jwks(options["jwks_file"]),
         grant_types=tuple(GrantType(name) for name in options["grant_type"]),
         scopes=tuple(options["scope"]),

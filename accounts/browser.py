@@ -1,0 +1,59 @@
+"""The bridge between a browser's cookie session, which is Django's, and our own sessions, one a realm.
+
+The cookie's session holds `{realm slug: sid}` beside what Django's own login keeps there for the
+operators' admin. Signing in and out on one side leaves the other alone: `cycle_key` carries everything
+over, and `accounts.cookie_sessions` keeps ours where Django flushes.
+"""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
+
+from accounts.cookie_sessions import SIDS
+from accounts.models import Session
+from accounts.selectors import LiveSession, live_session
+from realms.models import Realm
+
+
+def remember(request: HttpRequest, session: Session) -> None:
+    """Have the browser hold a session from now on.
+
+    The cookie's value changes first, and the CSRF token with it, so that neither is one that somebody
+    else put there before the sign-in (session fixation).
+
+    Arguments:
+        session: takes the place of the one that the browser held for the same realm.
+    """
+    request.session.cycle_key()
+    request.session[SIDS] = {**_sids(request), session.realm.slug: session.sid}
+    rotate_token(request)
+
+
+def current(request: HttpRequest, *, realm: Realm, now: datetime) -> LiveSession | None:
+    """The session that the browser holds for a realm, or None where it holds none that counts.
+
+    Arguments:
+        now: aware time.
+    """
+    sid = _sids(request).get(realm.slug)
+    return None if sid is None else live_session(sid, realm=realm, now=now)
+
+
+def forget(request: HttpRequest, realm: Realm) -> None:
+    """Have the browser hold no session for a realm any more; those of other realms and the admin's stay.
+
+    This ends no session: `end_session` does.
+    """
+    rest = {slug: sid for slug, sid in _sids(request).items() if slug != realm.slug}
+    if rest:
+        request.session[SIDS] = rest
+        return
+    request.session.pop(SIDS, None)
+    if not request.session.keys():
+        request.session.flush()
+
+
+def _sids(request: HttpRequest) -> dict[str, str]:
+    found: dict[str, str] = request.session.get(SIDS, {})
+    return found

@@ -1,0 +1,26 @@
+"""Where the sign-in page may lead to: back to its own realm's `/authorize`, and nowhere else (RFC 9700 §4.11)."""
+
+import re
+
+MAX_RETURN_PATH = 8_192  # characters; longer than any authorization request
+# What browsers send in a query, which is a little more than RFC 3986 §3.4 has: printable ASCII without
+# the backslash, which some take for a slash, the fragment's sign and what could end an attribute.
+_QUERY = re.compile(r"[!$-;=?-\[\]-~]*")
+
+
+def return_path(text: str, *, authorize: str) -> str | None:
+    """The address to go on to after a sign-in, if it is one.
+
+    The path is compared letter by letter, so there is no room for a scheme, a host, `//` or dots in it.
+
+    Arguments:
+        text: from the request; trusted in nothing.
+        authorize: the path of the realm's own authorization endpoint, such as `/realms/x/authorize`.
+
+    Returns:
+        The text as it was given, or None.
+    """
+    path, mark, query = text.partition("?")
+    if len(text) > MAX_RETURN_PATH or path != authorize or not mark or not _QUERY.fullmatch(query):
+        return None
+    return text

@@ -1,0 +1,10 @@
+"""Paths of this app, below a realm's issuer."""
+
+from django.urls import path
+
+from accounts.views import SignedInView, SignInView
+
+urlpatterns = [
+    path("sign-in", SignInView.as_view(), name="sign-in"),
+    path("signed-in", SignedInView.as_view(), name="signed-in"),
+]

@@ -1,0 +1,129 @@
+"""Reading an authorization request."""
+
+from contextlib import suppress
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tokens.test_pkce import CHALLENGE
+from tokens.authorization_request import parse, read, response_mode_of
+from tokens.errors import AuthorizationRefused, OAuthError
+from tokens.protocol import ProtocolRequest
+from tokens.reading import MAX_BODY, MAX_FIELDS, MAX_QUERY
+from tokens.vocabulary import Prompt, ResponseMode
+
+GOOD = {
+    "response_type": "code",
+    "client_id": "app",
+    "redirect_uri": "https://app.example.org/cb",
+    "scope": "openid email",
+    "state": "s/+ é",
+    "nonce": "n",
+    "code_challenge": CHALLENGE,
+    "code_challenge_method": "S256",
+    "max_age": "3600",
+    "prompt": "login consent",
+}
+
+
+def get(query: str) -> ProtocolRequest:
+    return ProtocolRequest("GET", "/authorize", query, {}, b"", "192.0.2.1")
+
+
+def refused(**changes: str) -> str:
+    with pytest.raises(AuthorizationRefused) as refusal:
+        parse(read(get(urlencode({**GOOD, **changes}))))
+    return refusal.value.word
+
+
+@pytest.mark.spec("OpenID Connect Core §3.1.2.1")
+def test_get_and_post_say_the_same() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    posted = ProtocolRequest("POST", "/authorize", "", form, urlencode(GOOD).encode(), "192.0.2.1")
+    found = parse(read(posted))
+    assert found == parse(read(get(urlencode(GOOD))))
+    assert (found.scopes, found.state, found.nonce) == (("openid", "email"), "s/+ é", "n")
+    assert (found.max_age, found.response_mode) == (3600, ResponseMode.QUERY)
+    assert found.prompts == {Prompt.LOGIN, Prompt.CONSENT}
+
+
+@pytest.mark.spec("RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6")
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"response_type": ""}, "invalid_request"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code id_token"}, "unsupported_response_type"),
+        ({"response_mode": "web_message"}, "invalid_request"),
+        ({"scope": "a  b"}, "invalid_scope"),
+        ({"scope": 'a"'}, "invalid_scope"),
+        ({"prompt": "none login"}, "invalid_request"),
+        ({"prompt": "dance"}, "invalid_request"),
+        ({"max_age": "-1"}, "invalid_request"),
+        ({"max_age": "9" * 10}, "invalid_request"),
+        ({"max_age": "٣"}, "invalid_request"),
+        ({"nonce": "n" * 513}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge": ""}, "invalid_request"),
+        ({"request": "e30.e30."}, "request_not_supported"),
+        ({"request_uri": "https://x.example/r"}, "request_uri_not_supported"),
+    ],
+)
+def test_what_is_wrong_has_a_registered_word(changes: dict[str, str], word: str) -> None:
+    assert refused(**changes) == word
+
+
+@pytest.mark.spec("RFC 6749 §3.1")
+def test_a_repeated_parameter_is_refused_and_resource_may_stand_twice() -> None:
+    raw = read(get(urlencode([*GOOD.items(), ("nonce", "other")])))
+    with pytest.raises(AuthorizationRefused, match="nonce"):
+        parse(raw)
+    twice = [("resource", "https://a.example"), ("resource", "https://b.example"), ("resource", "https://a.example")]
+    assert parse(read(get(urlencode([*GOOD.items(), *twice])))).resources == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.spec("OpenID Connect Core §3.1.2.1, prompt and max_age")
+def test_what_a_sign_in_fulfils_is_not_asked_for_again() -> None:
+    after = parse_qs(read(get(urlencode(GOOD))).query_after_sign_in())
+    assert after["prompt"] == ["consent"]
+    assert "max_age" not in after
+    alone = parse_qs(read(get(urlencode({**GOOD, "prompt": "login"}))).query_after_sign_in())
+    assert "prompt" not in alone
+    assert {name for name in GOOD if name not in ("prompt", "max_age")} == alone.keys()
+    assert parse_qs(read(get(urlencode(GOOD))).query())["prompt"] == ["login consent"]
+
+
+@given(st.binary(max_size=200))
+def test_whatever_comes_is_read_or_refused(raw: bytes) -> None:
+    for request in (
+        get(raw.decode("latin-1")),
+        ProtocolRequest("POST", "/authorize", "", {"content-type": "application/x-www-form-urlencoded"}, raw, ""),
+    ):
+        with suppress(OAuthError):
+            parse(read(request))
+
+
+@pytest.mark.spec("RFC 6749 §3.1")
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (ProtocolRequest("POST", "/authorize", "", {"content-type": "application/json"}, b"{}", ""), 415),
+        (ProtocolRequest("POST", "/authorize", "", {}, b"x" * (MAX_BODY + 1), ""), 413),
+        (get("state=" + "x" * MAX_QUERY), 400),
+        (get("&".join(f"p{number}=1" for number in range(MAX_FIELDS + 1))), 400),
+        (get("state=%00"), 400),
+        (get("state=" + "x" * 2_049), 400),
+        (get("state=%ff"), 400),
+    ],
+)
+def test_what_cannot_be_read_is_nobodys_request(request_: ProtocolRequest, status: int) -> None:
+    with pytest.raises(OAuthError) as refusal:
+        read(request_)
+    assert refusal.value.status == status
+
+
+def test_a_refusal_travels_by_the_default_way_where_none_makes_sense() -> None:
+    assert response_mode_of(read(get("response_mode=pigeon"))) is ResponseMode.QUERY
+    assert response_mode_of(read(get("response_mode=fragment"))) is ResponseMode.FRAGMENT

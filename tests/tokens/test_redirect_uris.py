@@ -1,0 +1,74 @@
+"""Redirect URIs: what may be registered, and what a request means."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokens.redirect_uris import fault, matches
+
+GOOD = (
+    "https://app.example.org/cb",
+    "https://app.example.org/cb?x=1&y=2",
+    "https://app.example.org:8443/",
+    "http://127.0.0.1/cb",
+    "http://[::1]:3000/cb",
+    "http://localhost:3000/cb",
+    "org.example.app:/cb",
+)
+BAD = (
+    "", "/cb", "cb", "http://app.example.org/cb", "http://127.0.0.1.example.org/cb", "https://", "https:///cb",
+    "https://*.example.org/cb", "https://a@app.example.org/cb", "https://app.example.org/cb#x",
+    "https://app.example.org/cb#", "https://app.example.org/c b", "https://app.example.org/\n", "javascript:alert(1)",
+    "data:text/html,x", "myapp:/cb", "https://app.example.org:99999/", "https://[::1/cb", "https://ä.example/",
+    "https://app.example.org/\\evil", "https://app.example.org/" + "a" * 2_000,
+)  # fmt: skip
+
+
+@pytest.mark.spec("RFC 9700 §2.1, RFC 8252 §7")
+@pytest.mark.parametrize("uri", GOOD)
+def test_https_loopback_and_private_schemes_may_be_registered(uri: str) -> None:
+    assert fault(uri) == ""
+    assert matches(uri, uri)
+
+
+@pytest.mark.spec("RFC 6749 §3.1.2, RFC 9700 §4.1.3")
+@pytest.mark.parametrize("uri", BAD)
+def test_everything_else_may_not(uri: str) -> None:
+    assert fault(uri)
+
+
+@pytest.mark.spec("RFC 9700 §4.1.3")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "https://app.example.org/cb/", "https://app.example.org/CB", "https://APP.example.org/cb",
+        "https://app.example.org:443/cb", "https://app.example.org/cb?x=1", "https://app.example.org/cb%2F",
+        "https://app.example.org/./cb", "https://app.example.org/cb#", "https://app.example.org.evil.example/cb", "",
+    ],
+)  # fmt: skip
+def test_a_request_means_a_registered_uri_letter_by_letter(asked: str) -> None:
+    assert not matches("https://app.example.org/cb", asked)
+
+
+@pytest.mark.spec("RFC 8252 §7.3")
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_of_a_loopback_address_the_port_is_free(host: str) -> None:
+    for registered in (f"http://{host}/cb", f"http://{host}:1234/cb"):
+        assert matches(registered, f"http://{host}:51004/cb")
+        assert matches(registered, f"http://{host}/cb")
+        assert not matches(registered, f"http://{host}:51004/other")
+        assert not matches(registered, f"http://{host}:51004/cb?x=1")
+        assert not matches(registered, f"https://{host}:51004/cb")
+        assert not matches(registered, f"http://x@{host}:51004/cb")
+    assert not matches("http://127.0.0.1/cb", "http://[::1]/cb")
+
+
+@pytest.mark.spec("RFC 8252 §8.3")
+def test_of_localhost_the_port_is_not_free() -> None:
+    assert not matches("http://localhost:3000/cb", "http://localhost:3001/cb")
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_the_rules_stumble(text: str) -> None:
+    fault(text)
+    assert matches("http://127.0.0.1/cb", text) <= (text.startswith("http://127.0.0.1"))

@@ -1,0 +1,163 @@
+"""An authorization request, read strictly (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1, RFC 8707, RFC 9101)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from tokens import pkce, scopes
+from tokens.errors import AuthorizationRefused, InvalidRequest, InvalidScope
+from tokens.protocol import ProtocolRequest
+from tokens.reading import Pairs, authorization_pairs
+from tokens.vocabulary import Prompt, ResponseMode
+
+MAX_NONCE = 512
+_MAX_AGE_DIGITS = 9
+# Until they exist, a request that relies on them must not be taken for one without (OpenID Connect Core §6).
+_NOT_YET = {"request": "request_not_supported", "request_uri": "request_uri_not_supported"}
+_FULFILLED_PROMPTS = (Prompt.LOGIN, Prompt.SELECT_ACCOUNT)
+_REPEATABLE = frozenset({"resource"})
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """The parameters as they came: `first` has each once, `repeated` names those that came more often."""
+
+    pairs: Pairs
+    first: Mapping[str, str]
+    repeated: frozenset[str]
+
+    def get(self, name: str) -> str:
+        """A parameter's value; "" where it is not there."""
+        return self.first.get(name, "")
+
+    def query(self) -> str:
+        """The request as a query string, to come back to it."""
+        return urlencode(self.pairs)
+
+    def query_after_sign_in(self) -> str:
+        """The same without what a sign-in fulfils, which would otherwise be asked for again and again."""
+        kept = []
+        for name, value in self.pairs:
+            if name == "prompt":
+                words = [word for word in value.split(" ") if word not in _FULFILLED_PROMPTS]
+                kept += [(name, " ".join(words))] if words else []
+            elif name != "max_age":
+                kept.append((name, value))
+        return urlencode(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """What is asked for, once every rule that needs no row holds.
+
+    Attributes:
+        max_age: how old the sign-in may be, in seconds; None for any age.
+        prompts: what the person has to be asked again.
+    """
+
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+    state: str
+    nonce: str
+    code_challenge: str
+    prompts: frozenset[Prompt]
+    max_age: int | None
+    response_mode: ResponseMode
+
+
+def read(request: ProtocolRequest) -> RawRequest:
+    """The parameters of a GET's query or a POST's form.
+
+    Raises:
+        InvalidRequest, BodyTooLarge, UnsupportedMediaType: they can't be read at all.
+    """
+    pairs = authorization_pairs(request)
+    first: dict[str, str] = {}
+    repeated = set()
+    for name, value in pairs:
+        if name in first and name not in _REPEATABLE:
+            repeated.add(name)
+        first.setdefault(name, value)
+    return RawRequest(pairs, first, frozenset(repeated))
+
+
+def response_mode_of(raw: RawRequest) -> ResponseMode:
+    """How to answer, even where the answer is a refusal; the default where the request says nothing sensible."""
+    try:
+        return ResponseMode(raw.get("response_mode") or ResponseMode.QUERY)
+    except ValueError:
+        return ResponseMode.QUERY
+
+
+def parse(raw: RawRequest) -> AuthorizationRequest:
+    """Hold a request against the rules that need no row.
+
+    Raises:
+        AuthorizationRefused: one doesn't hold; the client may learn which.
+    """
+    _refuse_unusable(raw)
+    try:
+        asked = scopes.parse(raw.get("scope"))
+    except InvalidScope as error:
+        raise AuthorizationRefused("invalid_scope", error.public) from error
+    return AuthorizationRequest(
+        scopes=asked,
+        resources=tuple(dict.fromkeys(value for name, value in raw.pairs if name == "resource")),
+        state=raw.get("state"),
+        nonce=_nonce(raw),
+        code_challenge=_challenge(raw),
+        prompts=_prompts(raw),
+        max_age=_max_age(raw),
+        response_mode=response_mode_of(raw),
+    )
+
+
+def _refuse_unusable(raw: RawRequest) -> None:
+    if raw.repeated:
+        raise AuthorizationRefused("invalid_request", f"{min(raw.repeated)} is there more than once.")
+    for name, word in _NOT_YET.items():
+        if name in raw.first:
+            raise AuthorizationRefused(word, f"The parameter {name} is not supported here.")
+    if not raw.get("response_type"):
+        raise AuthorizationRefused("invalid_request", "The parameter response_type is missing.")
+    if raw.get("response_type") != "code":
+        raise AuthorizationRefused("unsupported_response_type", "The response_type must be code.")
+    if raw.get("response_mode") not in ("", *ResponseMode):
+        raise AuthorizationRefused("invalid_request", "There is no such response_mode.")
+
+
+def _nonce(raw: RawRequest) -> str:
+    nonce = raw.get("nonce")
+    if len(nonce.encode("utf-8")) > MAX_NONCE:
+        raise AuthorizationRefused("invalid_request", f"The nonce is longer than {MAX_NONCE} bytes.")
+    return nonce
+
+
+def _challenge(raw: RawRequest) -> str:
+    challenge, method = raw.get("code_challenge"), raw.get("code_challenge_method")
+    if not challenge and not method:
+        return ""
+    try:
+        pkce.check_challenge(challenge, method)
+    except InvalidRequest as error:
+        raise AuthorizationRefused("invalid_request", error.public) from error
+    return challenge
+
+
+def _prompts(raw: RawRequest) -> frozenset[Prompt]:
+    try:
+        prompts = frozenset(Prompt(word) for word in raw.get("prompt").split(" ") if word)
+    except ValueError as error:
+        raise AuthorizationRefused("invalid_request", "There is no such prompt.") from error
+    if Prompt.NONE in prompts and len(prompts) > 1:
+        raise AuthorizationRefused("invalid_request", "The prompt none stands alone.")
+    return prompts
+
+
+def _max_age(raw: RawRequest) -> int | None:
+    text = raw.get("max_age")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_AGE_DIGITS):
+        raise AuthorizationRefused("invalid_request", "The max_age is not a number of seconds.")
+    return int(text)

@@ -1,0 +1,33 @@
+"""refresh_token: the next tokens of a grant (RFC 6749 §6); the scope may shrink, never grow."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from realms.models import Realm
+from tokens import scopes
+from tokens.authorization import Authorization
+from tokens.models import Client
+from tokens.parameters import RefreshGrantRequest
+from tokens.services.refresh import redeem
+from tokens.vocabulary import GrantType
+
+
+class RefreshToken:
+    """A handle to a grant's newest generation."""
+
+    type = GrantType.REFRESH_TOKEN
+
+    def authorize(self, request: RefreshGrantRequest, *, client: Client, realm: Realm, now: datetime) -> Authorization:
+        """What the grant says, for the scopes that are asked for this time.
+
+        An ID token comes along only where the request names `openid`: an RS256 signature with 4096 bits
+        costs more than all the rest.
+
+        Raises:
+            InvalidGrant: the refresh token is not honoured.
+            InvalidScope: the request asks for more than was granted; the grant was turned all the same.
+        """
+        granted = redeem(request.refresh_token, realm=realm, client_id=client.client_id, now=now)
+        narrowed = scopes.within(request.scopes, granted.scopes)
+        wants_id_token = scopes.OPENID in request.scopes
+        return replace(granted, scopes=narrowed, id_token_alg=granted.id_token_alg if wants_id_token else "")

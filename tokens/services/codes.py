@@ -1,0 +1,130 @@
+"""Authorization codes (RFC 6749 §4.1.2, RFC 7636 §4.6): handles to a grant's row, redeemed once by one statement."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from accounts.selectors import LiveSession
+from keys import api
+from realms.models import Realm
+from tokens import pkce
+from tokens.authorization import Authorization
+from tokens.authorization_request import AuthorizationRequest
+from tokens.errors import InvalidGrant
+from tokens.handles import Handle, HandlePurpose, encode
+from tokens.models import Client, Grant
+from tokens.scopes import OFFLINE_ACCESS
+from tokens.selectors import grant_of
+from tokens.services.live_grants import AUTHORIZATION_COLUMNS, STILL_STANDS, authorization_from
+from tokens.services.revocation import end_grant
+from tokens.services.tagging import open_handle
+from tokens.vocabulary import RevocationReason
+
+CODE_LIFETIME = timedelta(seconds=60)
+# Redirect URI and challenge are part of the condition: whoever shows a code with others spends nothing.
+_REDEEM = f"""
+    UPDATE tokens_grant AS g
+    SET code_used_at = %(now)s
+    FROM tokens_client AS c, accounts_user AS u, accounts_membership AS m, realms_realm AS r
+    WHERE g.id = %(grant)s AND g.code_used_at IS NULL AND g.code_expires_at > %(now)s
+        AND g.redirect_uri = %(redirect_uri)s AND g.code_challenge = %(challenge)s
+        AND {STILL_STANDS}
+    RETURNING {AUTHORIZATION_COLUMNS}
+"""  # noqa: S608  (both parts are constants of ours)
+
+
+def begin_code_grant(
+    *,
+    realm: Realm,
+    client: Client,
+    live: LiveSession,
+    scopes: tuple[str, ...],
+    request: AuthorizationRequest,
+    redirect_uri: str,
+    now: datetime,
+) -> str:
+    """Write the grant of a person who allowed it, and return its code.
+
+    Arguments:
+        realm, client, live: for whom, by whom.
+        scopes: what is granted.
+        request: with the challenge, the nonce and the audiences.
+        redirect_uri: where the code goes; it has to be shown again.
+        now: aware time of the grant.
+
+    Raises:
+        KeysError: no key may tag now; nothing was written.
+    """
+    offline = OFFLINE_ACCESS in scopes
+    ends = now + (realm.refresh_absolute_lifetime if offline else CODE_LIFETIME + realm.access_token_lifetime)
+    kid = api.tagging_kid(realm=realm, expires_at=now + CODE_LIFETIME, at=now)
+    grant = Grant.objects.create(
+        realm=realm,
+        client=client,
+        user=live.person,
+        session=live.session,
+        scopes=list(scopes),
+        resources=list(request.resources),
+        auth_time=live.session.auth_time,
+        methods=list(live.session.methods),
+        redirect_uri=redirect_uri,
+        code_challenge=request.code_challenge,
+        nonce=request.nonce,
+        code_expires_at=now + CODE_LIFETIME,
+        created_at=now,
+        rotated_at=now,
+        idle_expires_at=min(now + realm.refresh_idle_lifetime, ends),
+        absolute_expires_at=ends,
+    )
+    handle = Handle(HandlePurpose.CODE, kid, settings.IDP_HANDLE_EPOCH, grant.pk, 0)
+    return encode(handle, api.mac(handle.message(), realm=realm, kid=kid, now=now))
+
+
+def redeem_code(
+    code: str, *, redirect_uri: str, code_verifier: str, realm: Realm, client: Client, now: datetime
+) -> Authorization:
+    """Take a code for its grant; of several at once exactly one does.
+
+    A replay that matches client, redirect URI and PKCE ends the grant, and that is committed before the
+    error is raised (RFC 6749 §4.1.2); one that doesn't is only refused, so a leaked old code ends nobody's
+    session.
+
+    Arguments:
+        code, redirect_uri, code_verifier: as they came.
+        realm, client: whose it has to be, after the client proved who it is.
+        now: aware time of the request.
+
+    Raises:
+        InvalidGrant: it is not honoured.
+        KeysError: the keys can't be read.
+    """
+    grant_id, _generation = open_handle(code, HandlePurpose.CODE, realm=realm, now=now)
+    challenge = pkce.challenge_of(code_verifier)
+    parameters: dict[str, Any] = {
+        "grant": grant_id,
+        "redirect_uri": redirect_uri,
+        "challenge": challenge,
+        "realm": realm.pk,
+        "client": client.client_id,
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_REDEEM, parameters)
+        row = cursor.fetchone()
+    if row is None:
+        _punish_replay(grant_id, redirect_uri, challenge, realm=realm, client=client, now=now)
+        raise InvalidGrant(detail="code")
+    return authorization_from(row)
+
+
+def _punish_replay(
+    grant_id: UUID, redirect_uri: str, challenge: str, *, realm: Realm, client: Client, now: datetime
+) -> None:
+    standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
+    if standing is None or standing.grant.code_used_at is None:
+        return
+    if (standing.grant.redirect_uri, standing.grant.code_challenge) == (redirect_uri, challenge):
+        end_grant(grant=standing.grant, realm=realm, reason=RevocationReason.CODE_REPLAY, actor="", now=now)

@@ -1,0 +1,137 @@
+"""`/authorize` and the consent page: pages for a person on the way to a client (RFC 6749 §4.1, RFC 9700 §4.11)."""
+
+from dataclasses import replace
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import urlencode, urlsplit
+
+from csp.decorators import csp_replace, csp_update
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+
+from accounts import browser
+from accounts.views import Page, notice
+from keys.errors import KeysError
+from realms.selectors import DEFAULT_SLUG
+from tokens.errors import OAuthError, PageError
+from tokens.protocol import ProtocolRequest
+from tokens.services.authorize import Answer, ConsentNeeded, Outcome, SignInNeeded, authorize
+from tokens.views.base import plain_request
+from tokens.vocabulary import ResponseMode
+
+_GO_BACK = (
+    "The application that sent you here made a request that can't be answered. Go back to it and try again; if it "
+    "goes on, tell those who run it what stands above."
+)
+
+
+class AuthorizationPage(Page):
+    """What both pages share: how a request becomes an outcome, and how an outcome reaches the browser."""
+
+    def dispatch(
+        self, request: HttpRequest, *args: object, realm: str = DEFAULT_SLUG, **kwargs: object
+    ) -> HttpResponseBase:
+        """Answer; what goes wrong before the client is beyond doubt is told in words that stay the same."""
+        try:
+            return super().dispatch(request, *args, realm=realm, **kwargs)
+        except PageError as error:
+            return notice(request, error.public, _GO_BACK, status=HTTPStatus(error.status))
+        except OAuthError as error:
+            return notice(request, "Malformed request", error.public, status=HTTPStatus(error.status))
+        except KeysError:
+            text = "The server can't do this now. Try again in a few seconds."
+            return notice(request, "Not available", text, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def decide(self, request: HttpRequest, asked: ProtocolRequest, *, decision: bool | None = None) -> HttpResponse:
+        """Ask the flow, and send the browser where it says."""
+        now = timezone.now()
+        live = browser.current(request, realm=self.realm, now=now)
+        outcome = authorize(asked, realm=self.realm, live=live, now=now, decision=decision)
+        return self.follow(request, outcome)
+
+    def follow(self, request: HttpRequest, outcome: Outcome) -> HttpResponse:
+        """To the client, to the sign-in page, or to the consent page."""
+        if isinstance(outcome, Answer):
+            return answer_by(request, outcome)
+        if isinstance(outcome, SignInNeeded):
+            following = {"next": f"{self.address('authorize')}?{outcome.query}"}
+            hint = {"login_hint": outcome.login_hint} if outcome.login_hint else {}
+            return _see_other(f"{self.address('sign-in')}?{urlencode({**following, **hint})}")
+        return self.ask(request, outcome)
+
+    def ask(self, request: HttpRequest, outcome: ConsentNeeded) -> HttpResponse:  # noqa: ARG002
+        """To the consent page, which has an address of its own."""
+        return _see_other(f"{self.address('consent')}?{outcome.query}")
+
+
+class AuthorizeView(AuthorizationPage):
+    """The authorization endpoint (OpenID Connect Core §3.1.2.1)."""
+
+    from_here_alone = False
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Decide."""
+        return self.decide(request, plain_request(request))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Decide."""
+        return self.decide(request, plain_request(request))
+
+
+# Browsers hold form-action against the redirect that follows a form too, and the client's address is any.
+@method_decorator(csp_replace({"form-action": None}), name="dispatch")
+class ConsentView(AuthorizationPage):
+    """Who asks, for what; allow or deny. The request is checked anew each time."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The page, or onwards where there is nothing to ask."""
+        return self.decide(request, plain_request(request))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """The decision, with the request in the address as it was on the page; CSRF-checked by Django."""
+        allowed = request.POST.get("decision") == "allow"
+        asked = replace(plain_request(request), method="GET", body=b"")
+        return self.decide(request, asked, decision=allowed)
+
+    def ask(self, request: HttpRequest, outcome: ConsentNeeded) -> HttpResponse:
+        """The page."""
+        context = {
+            "client": outcome.client,
+            "person": outcome.person,
+            "scopes": outcome.scopes,
+            "realm": self.realm,
+        }
+        return render(request, "tokens/consent.html", context)
+
+
+def answer_by(request: HttpRequest, answer: Answer) -> HttpResponse:
+    """Send the answer to the client by the way that it asked for."""
+    if answer.mode is ResponseMode.FORM_POST:
+        return _form_post(request, answer)
+    separator = "#" if answer.mode is ResponseMode.FRAGMENT else ("&" if "?" in answer.redirect_uri else "?")
+    return _see_other(f"{answer.redirect_uri}{separator}{urlencode(answer.parameters)}")
+
+
+def _see_other(address: str) -> HttpResponse:
+    """303, so that no browser posts the person's form again (RFC 9700 §4.12); any scheme, since apps have their own."""
+    response = HttpResponse(status=303)
+    response["Location"] = address
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _form_post(request: HttpRequest, answer: Answer) -> HttpResponse:
+    """A form that sends itself, or by a press of its button where there is no script (OAuth 2.0 Form Post §2)."""
+    parts = urlsplit(answer.redirect_uri)
+
+    @csp_update({"form-action": [f"{parts.scheme}://{parts.netloc}"]})
+    def page(request: HttpRequest) -> HttpResponse:
+        context = {"address": answer.redirect_uri, "parameters": answer.parameters.items()}
+        return render(request, "tokens/form_post.html", context)
+
+    response = cast("HttpResponse", page(request))
+    response["Cache-Control"] = "no-store"
+    return response

@@ -25,7 +25,8 @@ def record(
     Arguments:
         name: what happened.
         realm: the realm's slug, or "" for the installation.
-        actor: an opaque id of who did it (`command:rotate_keys`, a subject), never a name or an address.
+        actor: an opaque id of who did it (`command:rotate_keys`, `user:` and a subject, `client:` and a
+            client_id), never a name or an address.
         target: an opaque id of what it happened to (a kid, a grant's id, a client_id).
         now: aware time of the event.
         reason: the words an operator gave.

@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "idp_project.middleware.OutageIs503",
 ]
 ROOT_URLCONF = "idp_project.urls"
 WSGI_APPLICATION = "idp_project.wsgi.application"

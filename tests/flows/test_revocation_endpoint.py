@@ -77,7 +77,7 @@ def test_a_refresh_token_is_revoked_with_its_grant(
     assert not active(browser, made.access_token, service)
     assert active(browser, other.access_token, service)
     event = Event.objects.get(name=EventName.GRANT_ENDED)
-    assert (event.actor, event.details["reason"]) == ("web", "revoked")
+    assert (event.actor, event.details["reason"]) == ("client:web", "revoked")
     assert Grant.objects.get(pk=event.target).revocation_reason == RevocationReason.REVOKED
 
 

@@ -76,4 +76,10 @@ def _revoke_refresh_token(token: str, client: Client, *, realm: Realm, now: date
         return
     standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
     if standing is not None:
-        end_grant(grant=standing.grant, realm=realm, reason=RevocationReason.REVOKED, actor=client.client_id, now=now)
+        end_grant(
+            grant=standing.grant,
+            realm=realm,
+            reason=RevocationReason.REVOKED,
+            actor=f"client:{client.client_id}",
+            now=now,
+        )

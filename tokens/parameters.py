@@ -109,17 +109,15 @@ def parse_token_request(request: ProtocolRequest) -> TokenRequest:
 
 def _grant_request(grant_type: GrantType, fields: Mapping[str, str], resources: tuple[str, ...]) -> GrantRequest:
     asked = scopes.parse(fields.get("scope", ""))
-    match grant_type:
-        case GrantType.AUTHORIZATION_CODE:
-            return CodeRequest(
-                checked(required(fields, "code"), MAX_TOKEN),
-                required(fields, "redirect_uri"),
-                fields.get("code_verifier", ""),
-            )
-        case GrantType.REFRESH_TOKEN:
-            return RefreshGrantRequest(checked(required(fields, "refresh_token"), MAX_TOKEN), asked)
-        case GrantType.CLIENT_CREDENTIALS:
-            return ClientCredentialsRequest(asked, resources)
+    if grant_type is GrantType.AUTHORIZATION_CODE:
+        return CodeRequest(
+            checked(required(fields, "code"), MAX_TOKEN),
+            required(fields, "redirect_uri"),
+            fields.get("code_verifier", ""),
+        )
+    if grant_type is GrantType.REFRESH_TOKEN:
+        return RefreshGrantRequest(checked(required(fields, "refresh_token"), MAX_TOKEN), asked)
+    return ClientCredentialsRequest(asked, resources)
 
 
 def parse_presented_token(request: ProtocolRequest) -> PresentedToken:

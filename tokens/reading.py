@@ -220,6 +220,4 @@ def authorization_pairs(request: ProtocolRequest) -> Pairs:
         if len(request.query) > MAX_QUERY:
             raise InvalidRequest("The query is too long.")
         pairs = _urlencoded(request.query, strict=False)
-    if len(pairs) > MAX_FIELDS:
-        raise InvalidRequest("There are too many parameters.")
     return [(checked(name), checked(value, _LONG_FIELDS.get(name, MAX_URI_FIELD))) for name, value in pairs]

@@ -14,15 +14,17 @@ from tokens.vocabulary import ACCESS_TOKEN_TYPE
 
 
 def trusted_claims(token: str, *, realm: Realm, now: datetime) -> Mapping[str, Any] | None:
-    """The claims of an access token that is signed by the realm and in time, or None.
+    """The claims of an access token that the realm signed, that is in time and has a `jti` of ours; or None.
 
     Raises:
         PublishedSetUnavailable: the keys can't be read.
     """
     try:
-        return api.verify_jwt(token, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now).claims
-    except TokenRefused:
+        claims = api.verify_jwt(token, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now).claims
+        grant_in(str(claims.get("jti")))
+    except (TokenRefused, ValueError):
         return None
+    return claims
 
 
 def spent_name(claims: Mapping[str, Any], realm: Realm) -> str:
@@ -37,11 +39,8 @@ def audience_in(claims: Mapping[str, Any]) -> frozenset[str]:
 
 
 def standing_of(claims: Mapping[str, Any], *, realm: Realm, now: datetime) -> StandingGrant | None:
-    """The live grant of a person's token, or None."""
-    try:
-        grant_id = grant_in(claims.get("jti", ""))
-    except ValueError:
-        return None
+    """The live grant of a person's token, or None: it ended, or the token is a client's own or was revoked."""
+    grant_id = grant_in(claims["jti"])
     if grant_id is None or is_spent(spent_name(claims, realm)):
         return None
     standing = grant_of(grant_id, realm_id=realm.pk, client_id=claims.get("client_id", ""))
@@ -50,11 +49,7 @@ def standing_of(claims: Mapping[str, Any], *, realm: Realm, now: datetime) -> St
 
 def is_alive(claims: Mapping[str, Any], *, realm: Realm, now: datetime) -> bool:
     """Whether what the token stands for still holds: its id, its client, and its grant with the person."""
-    try:
-        grant_id = grant_in(claims.get("jti", ""))
-    except ValueError:
-        return False
-    if grant_id is not None:
+    if grant_in(claims["jti"]) is not None:
         return standing_of(claims, realm=realm, now=now) is not None
     alone = client_of(realm_id=realm.pk, client_id=claims.get("client_id", ""))
     return alone is not None and not is_spent(spent_name(claims, realm))

@@ -102,7 +102,15 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
     ATOMIC_REQUESTS=False,  # a revocation must outlive the error that reports it
     DISABLE_SERVER_SIDE_CURSORS=True,  # PgBouncer in transaction mode keeps no cursors
-    OPTIONS={"connect_timeout": 3, **DATABASES["default"].get("OPTIONS", {})},
+    # A database host that vanished without a word is noticed within seconds, not after the kernel's hours.
+    OPTIONS={
+        "connect_timeout": 3,
+        "tcp_user_timeout": 10_000,  # ms
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        **DATABASES["default"].get("OPTIONS", {}),
+    },
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

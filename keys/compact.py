@@ -4,6 +4,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keys.errors import TokenRefused
@@ -120,3 +121,32 @@ def _check_dates(claims: Mapping[str, Any]) -> None:
         value = claims.get(name, 0)
         if not (type(value) is int and 0 <= value <= MAX_NUMERIC_DATE):
             raise TokenRefused(f"The token's {name} is not a sensible number of seconds.")
+
+
+def check_claims(
+    claims: Mapping[str, Any], *, issuer: str, audience: str | None, now: datetime, skew: timedelta
+) -> None:
+    """Hold the claims of a verified token against what is expected (RFC 7519 §4.1, RFC 8725 §3.8, §3.9).
+
+    Arguments:
+        claims: of a token that `parse` took apart, so that dates are whole numbers and `exp` is there.
+        issuer: who must have issued it.
+        audience: who must be among its audience; None leaves the audience to the caller.
+        now: the moment, aware.
+        skew: by how much the clock of the worker that wrote it may have run ahead.
+
+    Raises:
+        TokenRefused: a claim says otherwise.
+    """
+    moment = now.timestamp()
+    if claims.get("iss") != issuer:
+        raise TokenRefused(f"The token's issuer is not {issuer}.")
+    if audience is not None:
+        found = claims.get("aud")
+        if audience not in (found if isinstance(found, list) else [found]):
+            raise TokenRefused(f"The token is not meant for {audience}.")
+    if moment >= claims["exp"]:
+        raise TokenRefused(f"The token expired at {datetime.fromtimestamp(claims['exp'], UTC):%Y-%m-%d %H:%M:%S} UTC.")
+    for name in ("nbf", "iat"):
+        if claims.get(name, 0) > moment + skew.total_seconds():
+            raise TokenRefused(f"The token's {name} lies in the future.")

@@ -196,7 +196,12 @@ class SignedInView(Page):
         live = browser.current(request, realm=self.realm, now=timezone.now())
         if live is None:
             return _see_other(self.address("sign-in"))
-        context = {"realm": self.realm, "person": live.person, "sign_in": self.address("sign-in")}
+        context = {
+            "realm": self.realm,
+            "person": live.person,
+            "sign_in": self.address("sign-in"),
+            "sign_out": self.address("end_session"),
+        }
         return render(request, "accounts/signed_in.html", context)
 
 

@@ -102,6 +102,7 @@ def verify_jwt(
     typ: str,
     now: datetime,
     audience: str | None = None,
+    expired_ok: bool = False,
 ) -> VerifiedToken:
     """Verify a token of a realm against its published keys, as a service would (RFC 8725 §3).
 
@@ -111,6 +112,7 @@ def verify_jwt(
         typ: the kind of token that is expected here.
         now: the moment, aware.
         audience: who must be among its audience; None leaves the audience to the caller.
+        expired_ok: the danger: True takes a token that is over. Only for a hint that opens nothing by itself.
 
     Raises:
         TokenRefused: it is malformed, of another kind, issuer or audience, expired, not valid yet, or not
@@ -124,7 +126,9 @@ def verify_jwt(
     if key is None or key.jwk.get("use") != "sig":
         raise TokenRefused(f"No published key has the kid {parsed.kid[:64]!r}.")
     jose.verify_signature(parsed, key=key.public_key, algorithm=key.algorithm)
-    compact.check_claims(parsed.claims, issuer=realm.issuer, audience=audience, now=now, skew=key.skew)
+    compact.check_claims(
+        parsed.claims, issuer=realm.issuer, audience=audience, now=now, skew=key.skew, expired_ok=expired_ok
+    )
     return VerifiedToken(parsed.claims, key.kid, key.algorithm)
 
 

@@ -124,7 +124,13 @@ def _check_dates(claims: Mapping[str, Any]) -> None:
 
 
 def check_claims(
-    claims: Mapping[str, Any], *, issuer: str, audience: str | None, now: datetime, skew: timedelta
+    claims: Mapping[str, Any],
+    *,
+    issuer: str,
+    audience: str | None,
+    now: datetime,
+    skew: timedelta,
+    expired_ok: bool = False,
 ) -> None:
     """Hold the claims of a verified token against what is expected (RFC 7519 §4.1, RFC 8725 §3.8, §3.9).
 
@@ -134,6 +140,7 @@ def check_claims(
         audience: who must be among its audience; None leaves the audience to the caller.
         now: the moment, aware.
         skew: by how much the clock of the worker that wrote it may have run ahead.
+        expired_ok: take a token that is over.
 
     Raises:
         TokenRefused: a claim says otherwise.
@@ -145,7 +152,7 @@ def check_claims(
         found = claims.get("aud")
         if audience not in (found if isinstance(found, list) else [found]):
             raise TokenRefused(f"The token is not meant for {audience}.")
-    if moment >= claims["exp"]:
+    if moment >= claims["exp"] and not expired_ok:
         raise TokenRefused(f"The token expired at {datetime.fromtimestamp(claims['exp'], UTC):%Y-%m-%d %H:%M:%S} UTC.")
     for name in ("nbf", "iat"):
         if claims.get(name, 0) > moment + skew.total_seconds():

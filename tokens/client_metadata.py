@@ -25,6 +25,7 @@ class ClientMetadata:
     Attributes:
         auth_method: `token_endpoint_auth_method`, how it proves who it is; none makes it a public client.
         redirect_uris: where codes may go; compared letter by letter.
+        post_logout_redirect_uris: where people may be sent after they signed out.
         first_party: whether people are spared the consent page.
         require_pkce: may be false for confidential clients alone.
         id_token_alg: `id_token_signed_response_alg`.
@@ -38,6 +39,7 @@ class ClientMetadata:
 
     auth_method: AuthMethod = AuthMethod.BASIC
     redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
     first_party: bool = False
     require_pkce: bool = True
     id_token_alg: str = "RS256"  # noqa: S105
@@ -86,11 +88,12 @@ def faults(metadata: ClientMetadata, *, longest_access_token: timedelta) -> Iter
 
 
 def _redirect_uri_faults(metadata: ClientMetadata) -> Iterator[str]:
-    if len(metadata.redirect_uris) > MAX_ITEMS or len(set(metadata.redirect_uris)) != len(metadata.redirect_uris):
-        yield f"There are at most {MAX_ITEMS} redirect URIs, each once."
-    for uri in metadata.redirect_uris:
-        if why := redirect_uris.fault(uri):
-            yield f"The redirect URI {uri[:MAX_ITEM]!r} {why}."
+    for uris in (metadata.redirect_uris, metadata.post_logout_redirect_uris):
+        if len(uris) > MAX_ITEMS or len(set(uris)) != len(uris):
+            yield f"There are at most {MAX_ITEMS} redirect URIs of a kind, each once."
+        for uri in uris:
+            if why := redirect_uris.fault(uri):
+                yield f"The redirect URI {uri[:MAX_ITEM]!r} {why}."
 
 
 def _list_faults(metadata: ClientMetadata) -> Iterator[str]:

@@ -37,6 +37,7 @@ USERINFO = Endpoint("userinfo", "userinfo", ("GET", "POST"), metadata="userinfo_
 TOKEN = Endpoint("token", "token", ("POST",), metadata="token_endpoint")
 INTROSPECTION = Endpoint("introspect", "introspect", ("POST",), metadata="introspection_endpoint")
 REVOCATION = Endpoint("revoke", "revoke", ("POST",), metadata="revocation_endpoint")
+END_SESSION = Endpoint("end_session", "logout", ("GET", "POST"), metadata="end_session_endpoint")
 CONNECT = Endpoint("connect", "connect", ("GET", "POST"))
 HEALTH = Endpoint("health", "health", ("GET", "POST"))
 
@@ -49,6 +50,7 @@ ENDPOINTS = (
     USERINFO,
     INTROSPECTION,
     REVOCATION,
+    END_SESSION,
     SIGN_IN,
     REFRESH,
     LOGOUT,

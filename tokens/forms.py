@@ -56,6 +56,9 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
     )
     redirect_uris = WordsField(required=False, help_text="Where codes may go, compared letter by letter; one a line.")
+    post_logout_redirect_uris = WordsField(
+        required=False, help_text="Where people may be sent after they signed out; one a line."
+    )
     id_token_alg = forms.ChoiceField(
         choices=[(name, name) for name in api.signing_algorithms()], initial="RS256", label="ID token algorithm"
     )
@@ -69,6 +72,7 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Client
         fields = (
             "realm", "client_id", "name", "enabled", "auth_method", "jwks", "redirect_uris",
+            "post_logout_redirect_uris",
             "first_party", "require_pkce", "id_token_alg", "grant_types", "scopes", "resources",
             "introspects", "access_token_lifetime",
         )  # fmt: skip
@@ -91,6 +95,7 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         return ClientMetadata(
             auth_method=AuthMethod(values.get("auth_method", self.instance.auth_method)),
             redirect_uris=tuple(values["redirect_uris"]),
+            post_logout_redirect_uris=tuple(values["post_logout_redirect_uris"]),
             first_party=values["first_party"],
             require_pkce=values["require_pkce"],
             id_token_alg=values["id_token_alg"],

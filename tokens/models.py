@@ -42,6 +42,9 @@ class Client(models.Model):
     redirect_uris = models.JSONField(
         default=list, blank=True, help_text="Compared letter by letter; of a loopback address the port is free."
     )
+    post_logout_redirect_uris = models.JSONField(
+        default=list, blank=True, help_text="Where people may be sent after they signed out; compared letter by letter."
+    )
     first_party = models.BooleanField(default=False, help_text="People are not asked for their consent.")
     require_pkce = models.BooleanField(default=True, help_text="A public client needs it in any case.")
     id_token_alg = models.CharField(

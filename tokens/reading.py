@@ -21,7 +21,12 @@ MAX_FIELDS = 32
 MAX_FIELD = 1_024
 MAX_URI_FIELD = 2_048  # a redirect URI, or what a client keeps in its state
 MAX_AUTHORIZATION = 4_096
-_LONG_FIELDS = {"client_assertion": 8_192, "token": 12_288, "access_token": 12_288}  # signed, and ML-DSA is long
+_LONG_FIELDS = {
+    "client_assertion": 8_192,
+    "token": 12_288,
+    "access_token": 12_288,
+    "id_token_hint": 4_096,
+}  # signed, and ML-DSA is long
 _CREDENTIALS = frozenset(
     {
         "username", "password", "refresh_token", "access_token", "token", "client_secret", "client_assertion",

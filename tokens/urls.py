@@ -7,6 +7,7 @@ from tokens.endpoints import Endpoint
 from tokens.views.authorize import AuthorizeView, ConsentView
 from tokens.views.base import ProtocolView
 from tokens.views.direct import LogoutView, RefreshView, SignInView
+from tokens.views.end_session import ConfirmEndView, EndSessionView
 from tokens.views.service import ConnectView, DiscoveryView, HealthView
 from tokens.views.token import IntrospectionView, RevocationView, TokenView, UserinfoView
 
@@ -26,6 +27,8 @@ VIEWS: tuple[tuple[Endpoint, type[ProtocolView]], ...] = (
 
 urlpatterns = [
     path(endpoints.AUTHORIZATION.path, AuthorizeView.as_view(), name=endpoints.AUTHORIZATION.name),
+    path(endpoints.END_SESSION.path, EndSessionView.as_view(), name=endpoints.END_SESSION.name),
+    path("logout/confirm", ConfirmEndView.as_view(), name="end_session_confirm"),
     path("consent", ConsentView.as_view(), name="consent"),
     *(
         path(

@@ -12,6 +12,7 @@ PATHS = {
     "token": ("post",),
     "userinfo": (*READ, "post"),
     "authorize": (*READ, "post"),
+    "logout": (*READ, "post"),
     "introspect": ("post",),
     "revoke": ("post",),
     "auth": ("post",),
@@ -41,7 +42,7 @@ def test_another_method_is_not_allowed(method: str, path: str, methods: tuple[st
     answer = browser.generic(method, path, b"{}", "application/json")
     assert answer.status_code == 405
     assert {name.strip().lower() for name in answer["Allow"].split(",")} == set(methods)
-    if not path.endswith("/authorize"):  # a person's page
+    if not path.endswith(("/authorize", "default/logout")) and path != "/logout":  # a person's page
         assert answer["Content-Type"] == "application/json"
 
 

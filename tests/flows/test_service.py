@@ -56,12 +56,15 @@ def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser:
             "authorization_endpoint": f"{issuer}/authorize",
             "token_endpoint": f"{issuer}/token",
             "userinfo_endpoint": f"{issuer}/userinfo",
+            "end_session_endpoint": f"{issuer}/logout",
             "introspection_endpoint": f"{issuer}/introspect",
             "revocation_endpoint": f"{issuer}/revoke",
         }
         assert answer["Cache-Control"] == "public, max-age=300"
         for address in addresses.values():
-            expected = {"jwks.json": 200, "authorize": 400, "userinfo": 401}.get(address.rpartition("/")[2], 405)
+            expected = {"jwks.json": 200, "authorize": 400, "userinfo": 401, "logout": 200}.get(
+                address.rpartition("/")[2], 405
+            )
             assert browser.get(address.removeprefix(ISSUER)).status_code == expected
 
 

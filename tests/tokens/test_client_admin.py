@@ -41,6 +41,7 @@ def form(realm: Realm, **changes: Any) -> dict[str, Any]:
         "auth_method": "client_secret_basic",
         "jwks": "",
         "redirect_uris": "",
+        "post_logout_redirect_uris": "",
         "require_pkce": "on",
         "id_token_alg": "RS256",
         "grant_types": ["client_credentials"],

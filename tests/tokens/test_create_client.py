@@ -41,6 +41,7 @@ def test_a_client_is_registered_and_printed_with_its_secret_this_once(realm: Rea
         "client_name": "Démo",
         "token_endpoint_auth_method": "client_secret_basic",
         "redirect_uris": [],
+        "post_logout_redirect_uris": [],
         "id_token_signed_response_alg": "RS256",
         "grant_types": ["client_credentials"],
         "scope": "read write",

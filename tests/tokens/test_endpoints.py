@@ -25,6 +25,7 @@ def test_discovery_lists_only_what_is_there() -> None:
         "authorization_endpoint": f"{ISSUER}/authorize",
         "token_endpoint": f"{ISSUER}/token",
         "userinfo_endpoint": f"{ISSUER}/userinfo",
+        "end_session_endpoint": f"{ISSUER}/logout",
         "introspection_endpoint": f"{ISSUER}/introspect",
         "revocation_endpoint": f"{ISSUER}/revoke",
     }
@@ -38,6 +39,7 @@ def test_the_directory_lists_every_address() -> None:
         "authorize": f"{ISSUER}/authorize",
         "token": f"{ISSUER}/token",
         "userinfo": f"{ISSUER}/userinfo",
+        "end_session": f"{ISSUER}/logout",
         "introspect": f"{ISSUER}/introspect",
         "revoke": f"{ISSUER}/revoke",
         "auth": f"{ISSUER}/auth",

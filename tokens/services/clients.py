@@ -163,6 +163,7 @@ def columns_of(metadata: ClientMetadata) -> dict[str, Any]:
         "kind": metadata.kind,
         "auth_method": metadata.auth_method,
         "redirect_uris": list(metadata.redirect_uris),
+        "post_logout_redirect_uris": list(metadata.post_logout_redirect_uris),
         "first_party": metadata.first_party,
         "require_pkce": metadata.require_pkce,
         "id_token_alg": metadata.id_token_alg,

@@ -1,48 +1,25 @@
 """`/authorize` and the consent page: pages for a person on the way to a client (RFC 6749 §4.1, RFC 9700 §4.11)."""
 
 from dataclasses import replace
-from http import HTTPStatus
 from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 from csp.decorators import csp_replace, csp_update
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 
 from accounts import browser
-from accounts.views import Page, notice
-from keys.errors import KeysError
-from realms.selectors import DEFAULT_SLUG
-from tokens.errors import OAuthError, PageError
 from tokens.protocol import ProtocolRequest
 from tokens.services.authorize import Answer, ConsentNeeded, Outcome, SignInNeeded, authorize
 from tokens.views.base import plain_request
+from tokens.views.pages import ProtocolPage, see_other
 from tokens.vocabulary import ResponseMode
 
-_GO_BACK = (
-    "The application that sent you here made a request that can't be answered. Go back to it and try again; if it "
-    "goes on, tell those who run it what stands above."
-)
 
-
-class AuthorizationPage(Page):
+class AuthorizationPage(ProtocolPage):
     """What both pages share: how a request becomes an outcome, and how an outcome reaches the browser."""
-
-    def dispatch(
-        self, request: HttpRequest, *args: object, realm: str = DEFAULT_SLUG, **kwargs: object
-    ) -> HttpResponseBase:
-        """Answer; what goes wrong before the client is beyond doubt is told in words that stay the same."""
-        try:
-            return super().dispatch(request, *args, realm=realm, **kwargs)
-        except PageError as error:
-            return notice(request, error.public, _GO_BACK, status=HTTPStatus(error.status))
-        except OAuthError as error:
-            return notice(request, "Malformed request", error.public, status=HTTPStatus(error.status))
-        except KeysError:
-            text = "The server can't do this now. Try again in a few seconds."
-            return notice(request, "Not available", text, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     def decide(self, request: HttpRequest, asked: ProtocolRequest, *, decision: bool | None = None) -> HttpResponse:
         """Ask the flow, and send the browser where it says."""
@@ -58,12 +35,12 @@ class AuthorizationPage(Page):
         if isinstance(outcome, SignInNeeded):
             following = {"next": f"{self.address('authorize')}?{outcome.query}"}
             hint = {"login_hint": outcome.login_hint} if outcome.login_hint else {}
-            return _see_other(f"{self.address('sign-in')}?{urlencode({**following, **hint})}")
+            return see_other(f"{self.address('sign-in')}?{urlencode({**following, **hint})}")
         return self.ask(request, outcome)
 
     def ask(self, request: HttpRequest, outcome: ConsentNeeded) -> HttpResponse:  # noqa: ARG002
         """To the consent page, which has an address of its own."""
-        return _see_other(f"{self.address('consent')}?{outcome.query}")
+        return see_other(f"{self.address('consent')}?{outcome.query}")
 
 
 class AuthorizeView(AuthorizationPage):
@@ -111,16 +88,7 @@ def answer_by(request: HttpRequest, answer: Answer) -> HttpResponse:
     if answer.mode is ResponseMode.FORM_POST:
         return _form_post(request, answer)
     separator = "#" if answer.mode is ResponseMode.FRAGMENT else ("&" if "?" in answer.redirect_uri else "?")
-    return _see_other(f"{answer.redirect_uri}{separator}{urlencode(answer.parameters)}")
-
-
-def _see_other(address: str) -> HttpResponse:
-    """303, so that no browser posts the person's form again (RFC 9700 §4.12); any scheme, since apps have their own."""
-    response = HttpResponse(status=303)
-    response["Location"] = address
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return see_other(f"{answer.redirect_uri}{separator}{urlencode(answer.parameters)}")
 
 
 def _form_post(request: HttpRequest, answer: Answer) -> HttpResponse:

@@ -43,6 +43,7 @@ class Command(BaseCommand):
             "--id-token-alg", choices=api.signing_algorithms(), default="RS256", help="how its ID tokens are signed"
         )
         for option, what in (
+            ("--post-logout-redirect-uri", "where people may be sent after they signed out"),
             ("--redirect-uri", "where codes may go, compared letter by letter"),
             ("--grant-type", "may be used"),
             ("--scope", "may be asked for"),
@@ -76,6 +77,7 @@ class Command(BaseCommand):
             "client_name": client.name,
             "token_endpoint_auth_method": client.auth_method,
             "redirect_uris": client.redirect_uris,
+            "post_logout_redirect_uris": client.post_logout_redirect_uris,
             "id_token_signed_response_alg": client.id_token_alg,
             "grant_types": client.grant_types,
             "scope": " ".join(client.scopes),
@@ -92,6 +94,7 @@ def _metadata(options: dict[str, Any]) -> ClientMetadata:
     return ClientMetadata(
         auth_method=AuthMethod(options["auth_method"]),
         redirect_uris=tuple(options["redirect_uri"]),
+        post_logout_redirect_uris=tuple(options["post_logout_redirect_uri"]),
         first_party=options["first_party"],
         require_pkce=not options["without_pkce"],
         id_token_alg=options["id_token_alg"],

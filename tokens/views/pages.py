@@ -1,0 +1,42 @@
+"""Pages for a person on the way to or from a client: refusals in stable words, redirects by 303."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from accounts.views import Page, notice
+from keys.errors import KeysError
+from realms.selectors import DEFAULT_SLUG
+from tokens.errors import OAuthError, PageError
+
+_GO_BACK = (
+    "The application that sent you here made a request that can't be answered. Go back to it and try again; if it "
+    "goes on, tell those who run it what stands above."
+)
+
+
+class ProtocolPage(Page):
+    """A page whose refusals are told in words that stay the same, for those who set up clients."""
+
+    def dispatch(
+        self, request: HttpRequest, *args: object, realm: str = DEFAULT_SLUG, **kwargs: object
+    ) -> HttpResponseBase:
+        """Answer, or say on a page what is wrong; nobody is sent anywhere."""
+        try:
+            return super().dispatch(request, *args, realm=realm, **kwargs)
+        except PageError as error:
+            return notice(request, error.public, _GO_BACK, status=HTTPStatus(error.status))
+        except OAuthError as error:
+            return notice(request, "Malformed request", error.public, status=HTTPStatus(error.status))
+        except KeysError:
+            text = "The server can't do this now. Try again in a few seconds."
+            return notice(request, "Not available", text, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def see_other(address: str) -> HttpResponse:
+    """303, so that no browser posts the person's form again (RFC 9700 §4.12); any scheme, since apps have their own."""
+    response = HttpResponse(status=303)
+    response["Location"] = address
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response

@@ -259,7 +259,9 @@ class Run:
 
     def __init__(self, data: Path, **environment: str) -> None:
         # A fresh shell: nothing of this suite's own environment.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("IDP_", "DATA", "DJANGO"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("IDP_", "DATA", "DJANGO", "PORT"))
+        }
         self.shell = kept
         self.process = subprocess.Popen(
             [sys.executable, "-m", "idp_project.quickstart"],

@@ -37,7 +37,7 @@ def hint(app: App) -> str:
 
 
 def is_signed_in(app: App) -> bool:
-    return urlsplit(app.authorize()["Location"]).path != "/sign-in"
+    return bool(urlsplit(app.authorize()["Location"]).path != "/sign-in")
 
 
 def test_a_hint_that_proves_it_ends_the_session_and_leads_back(app: App, ana: User) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from keys.algorithms import SIGNING_PURPOSES, Purpose
 from keys.policy import KeyPolicy, Periods
@@ -88,9 +89,15 @@ class Succession:
 
 def succession(keys: Iterable[KeyFacts], now: datetime) -> Succession:
     """Who signs and who waits, compromised keys aside."""
-    states = (KeyState.ACTIVE, KeyState.PRE_ACTIVE)
-    living = sorted((key for key in keys if state_at(key.times, now) in states), key=lambda key: key.times.activates_at)
+    living = _living(keys, now)
     return Succession(living[0] if living else None, living[1] if len(living) > 1 else None)
+
+
+def _living(keys: Iterable[KeyFacts], now: datetime) -> list[KeyFacts]:
+    """The keys that sign or wait, in the order in which they do; more than two only after a clock went back."""
+    states = (KeyState.ACTIVE, KeyState.PRE_ACTIVE)
+    living = (key for key in keys if state_at(key.times, now) in states)
+    return sorted(living, key=lambda key: key.times.activates_at)
 
 
 def plan_rotation(
@@ -209,19 +216,28 @@ def plan_compromise(keys: Sequence[KeyFacts], condemned: Iterable[str], now: dat
         now: the moment, aware.
 
     Returns:
-        The condemned keys; then the standby's start now, where it has to take over, or the signer's
-        open end, where its standby is gone.
+        The condemned keys; then the next key's start now, where the signer is gone; the end of a key whose
+        successor is gone, at the start of the one after it; and an open end for the last.
     """
     gone = frozenset(condemned)
-    present = succession(keys, now)
+    living = _living(keys, now)
+    survivors = [key for key in living if key.kid not in gone]
     steps: list[Step] = [Condemn(key.kid) for key in keys if key.kid in gone]
-    if present.signer is None or present.standby is None:
-        return tuple(steps)
-    if present.signer.kid in gone and present.standby.kid not in gone:
-        steps.append(SetStart(present.standby.kid, now))
-    if present.standby.kid in gone and present.signer.kid not in gone:
-        steps.append(Reopen(present.signer.kid))
+    if survivors and survivors[0] is not living[0]:
+        steps.append(SetStart(survivors[0].kid, now))
+    for key, following in pairwise(survivors):
+        steps += _relieved_at(key, following.times.activates_at)
+    if survivors and survivors[-1].times.deactivates_at is not None:
+        steps.append(Reopen(survivors[-1].kid))
     return tuple(steps)
+
+
+def _relieved_at(key: KeyFacts, moment: datetime) -> tuple[Step, ...]:
+    """The key's end where the next one starts; for how long it stays published afterwards doesn't change."""
+    times = key.times
+    if times.deactivates_at is None or times.unpublishes_at is None or times.deactivates_at == moment:
+        return ()
+    return (SetEnd(key.kid, moment, times.unpublishes_at + (moment - times.deactivates_at)),)
 
 
 def whole_ring(keys: Iterable[KeyFacts], kid: str) -> frozenset[str]:

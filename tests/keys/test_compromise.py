@@ -219,3 +219,20 @@ def test_two_compromises_in_a_row_leave_a_ring_that_recovers(ring: KeyRing, cloc
     states = [state_at(timetable_of(key), clock.now) for key in KeyPair.objects.filter(ring=ring)]
     assert states.count(KeyState.ACTIVE) == 1
     assert states.count(KeyState.PRE_ACTIVE) == 1
+
+
+@pytest.mark.spec("keys.md compromise_key: distrust never waits, not even for a clock that went back")
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_clock_that_went_back_over_a_takeover_stops_no_declaration(
+    es256_ring: KeyRing, clock: FakeClock, which: int
+) -> None:
+    rotate(es256_ring, now=clock.now, actor=ACTOR, clock=clock)
+    clock.advance(PERIOD)
+    rotate(es256_ring, now=clock.now, actor=ACTOR, clock=clock)
+    clock.advance(-DAY)  # the database was moved to a host whose clock is behind
+    keys = KeyPair.objects.filter(ring=es256_ring).select_related("ring").order_by("activates_at")
+    lost = keys[which]
+    lose(lost, clock)
+    signs = signer_now(es256_ring, clock)
+    assert signs is not None
+    assert signs != lost.kid

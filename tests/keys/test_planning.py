@@ -261,6 +261,27 @@ def test_a_compromised_signer_without_standby_is_only_distrusted() -> None:
     assert plan_compromise((ALONE,), ["signer"], NOW) == (Condemn("signer"),)
 
 
+@pytest.mark.spec("keys.md compromise_key: distrust never waits, not even for a clock that went back")
+@pytest.mark.parametrize(
+    ("lost", "moves"),
+    [
+        ("first", (SetStart("second", NOW),)),
+        ("second", (SetEnd("first", NOW + 20 * DAY, NOW + 27 * DAY),)),
+        ("third", (Reopen("second"),)),
+        ("first second", (SetStart("third", NOW),)),
+        ("first third", (SetStart("second", NOW), Reopen("second"))),
+        ("second third", (Reopen("first"),)),
+        ("first second third", ()),
+    ],
+)
+def test_three_living_keys_are_linked_anew(lost: str, moves: tuple[Step, ...]) -> None:
+    first = key("first", Timetable(NOW - DAY, NOW - DAY, NOW + 10 * DAY, NOW + 17 * DAY))
+    second = key("second", Timetable(NOW - DAY, NOW + 10 * DAY, NOW + 20 * DAY, NOW + 27 * DAY))
+    third = key("third", Timetable(NOW - DAY, NOW + 20 * DAY))
+    condemned = tuple(Condemn(kid) for kid in lost.split())
+    assert plan_compromise((first, second, third), lost.split(), NOW) == (*condemned, *moves)
+
+
 @pytest.mark.spec("keys.md compromise_key")
 def test_a_compromised_old_key_moves_nobody() -> None:
     assert plan_compromise((OLD, *PAIR), ["old"], NOW) == (Condemn("old"),)

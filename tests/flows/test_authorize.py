@@ -12,6 +12,7 @@ from realms.models import Realm
 from tests.flows.code_flow import CALLBACK, App, post, register, sent_back
 from tests.provider import Browser, make_person, make_realm
 from tokens.models import Consent, Grant
+from tokens.services.clients import ClientRefused
 from tokens.vocabulary import GrantType
 
 ISSUER = "https://id.example.test"
@@ -241,3 +242,15 @@ def test_a_person_who_left_the_realm_is_signed_out(app: App, ana: User) -> None:
     app.sign_in()
     Membership.objects.all().delete()
     assert urlsplit(app.authorize()["Location"]).path == "/sign-in"
+
+
+@pytest.mark.spec("OpenID Connect Registration §2, id_token_signed_response_alg")
+def test_a_client_of_people_needs_a_ring_for_its_id_tokens(realm: Realm, browser: Browser, now: datetime) -> None:
+    with pytest.raises(ClientRefused, match="no ring that signs ID tokens with RS256"):
+        register(realm, browser, now, id_token_alg="RS256")
+
+
+def test_a_consent_names_who_and_whom(realm: Realm, ana: User, browser: Browser, now: datetime) -> None:
+    app = register(realm, browser, now, first_party=False)
+    consent = Consent.objects.create(user=ana, client=app.client, scopes=["openid"], granted_at=now)
+    assert str(consent) == f"{ana.pk} → {app.client.pk}"

@@ -1,7 +1,7 @@
 """Authorization: what was granted, by whom, to whom; what every flow hands to the one mint (RFC 6749 §1.3)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 
@@ -22,6 +22,7 @@ class Authorization:
         generation: of the grant, after this decision.
         rotated_at: when the grant got this generation; the key of that moment tags its handle.
         expires_at: when the grant ends at the latest.
+        access_token_lifetime: the client's own, where it is shorter than the realm's; None for the realm's.
         refreshable: whether the client gets a refresh token.
         sid: the person's session; "" where there is none.
         nonce: of the authorization request.
@@ -40,6 +41,7 @@ class Authorization:
     generation: int
     rotated_at: datetime
     expires_at: datetime
+    access_token_lifetime: timedelta | None = None
     refreshable: bool = True
     sid: str = ""
     nonce: str = ""

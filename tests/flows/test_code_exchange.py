@@ -70,6 +70,23 @@ def test_without_offline_access_nothing_outlives_the_first_tokens(app: App) -> N
     assert Grant.objects.get().absolute_expires_at - Grant.objects.get().created_at < timedelta(hours=1)
 
 
+@pytest.mark.spec("issue: token lifetimes within the realm's bounds")
+def test_a_clients_own_lifetime_holds_for_each_of_its_tokens(
+    realm: Realm, ana: User, browser: Browser, now: datetime
+) -> None:
+    app = register(realm, browser, now, access_token_lifetime=timedelta(seconds=90))
+    app.sign_in()
+    first = app.exchange(app.code(scope="openid offline_access")).json()
+    second = app.refresh(first["refresh_token"]).json()
+    assert (first["expires_in"], second["expires_in"], app.refresh(first["refresh_token"]).json()["expires_in"]) == (
+        90,
+        90,
+        90,
+    )
+    Realm.objects.update(access_token_lifetime=timedelta(seconds=60))
+    assert app.refresh(second["refresh_token"]).json()["expires_in"] == 60
+
+
 @pytest.mark.spec("RFC 6749 §3.3")
 def test_without_openid_there_is_no_id_token(app: App) -> None:
     tokens = app.exchange(app.code(scope="notes:read")).json()

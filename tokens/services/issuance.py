@@ -69,7 +69,8 @@ def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Token
     Raises:
         KeysError: no key may sign now; nothing was handed out.
     """
-    lifetime = seconds_to_live(realm.access_token_lifetime, issued_at=now, grant_expires_at=authorization.expires_at)
+    longest = min(authorization.access_token_lifetime or realm.access_token_lifetime, realm.access_token_lifetime)
+    lifetime = seconds_to_live(longest, issued_at=now, grant_expires_at=authorization.expires_at)
     claims = access_token_claims(
         authorization, issued_at=now, expires_at=now + lifetime, random=secrets.token_bytes(JTI_BYTES)
     )

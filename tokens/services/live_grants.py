@@ -23,8 +23,8 @@ STILL_STANDS = """
         OR NOT EXISTS (SELECT 1 FROM accounts_session AS s WHERE s.id = g.session_id AND s.ended_at IS NOT NULL))
 """
 AUTHORIZATION_COLUMNS = """
-    g.id, r.issuer, c.client_id, c.kind, c.id_token_alg, u.subject, g.scopes, g.resources, g.auth_time, g.methods,
-    m.roles, g.generation, g.rotated_at, g.absolute_expires_at, g.nonce,
+    g.id, r.issuer, c.client_id, c.kind, c.id_token_alg, c.access_token_lifetime, u.subject, g.scopes, g.resources,
+    g.auth_time, g.methods, m.roles, g.generation, g.rotated_at, g.absolute_expires_at, g.nonce,
     (SELECT sid FROM accounts_session AS s WHERE s.id = g.session_id)
 """
 
@@ -35,7 +35,7 @@ def authorization_from(row: Sequence[Any]) -> Authorization:
     Arguments:
         row: the values of `AUTHORIZATION_COLUMNS`.
     """
-    grant_id, issuer, client_id, kind, alg, subject, scopes, resources, auth_time, methods, roles, *life = row
+    grant_id, issuer, client_id, kind, alg, lifetime, subject, scopes, resources, auth_time, methods, roles, *life = row
     generation, rotated_at, expires_at, nonce, sid = life
     granted = tuple(json.loads(scopes))
     return Authorization(
@@ -51,6 +51,7 @@ def authorization_from(row: Sequence[Any]) -> Authorization:
         generation=generation,
         rotated_at=rotated_at,
         expires_at=expires_at,
+        access_token_lifetime=lifetime,
         refreshable=_is_refreshable(kind, granted),
         sid=sid or "",
         nonce=nonce,
@@ -78,6 +79,7 @@ def authorization_of(grant: Grant, *, realm: Realm, roles: tuple[str, ...]) -> A
         generation=grant.generation,
         rotated_at=grant.rotated_at,
         expires_at=grant.absolute_expires_at,
+        access_token_lifetime=client.access_token_lifetime,
         refreshable=_is_refreshable(client.kind, granted),
         sid=grant.session.sid if grant.session else "",
         nonce=grant.nonce,

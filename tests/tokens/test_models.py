@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from accounts.models import User
+from accounts.models import Session, User
+from accounts.services.sessions import begin_session
+from accounts.services.sign_in import SignedIn
 from realms.models import Realm
 from tests.provider import make_realm
 from tests.tokens.grants import begin, turn
+from tokens.models import Grant
 
 
 @pytest.mark.spec("design: tokens.md, heap-only updates")
@@ -56,3 +59,20 @@ def test_the_database_refuses_what_must_not_be(change: str, realm: Realm, ana: U
     begin(realm, ana, now)
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE tokens_grant SET {change}")  # noqa: S608  (the words above)
+
+
+def move_grants_to(session: Session) -> None:
+    """Let every grant be of a session, and ask at once what a commit would say."""
+    Grant.objects.update(session=session)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+@pytest.mark.spec("tokens.md: a session of one realm satisfies no other")
+def test_a_grants_session_is_of_its_own_realm(realm: Realm, ana: User, now: datetime) -> None:
+    begin(realm, ana, now)
+    proof = SignedIn(ana, (), now, ("pwd",))
+    elsewhere = begin_session(realm=make_realm("other"), signed_in=proof, now=now)
+    with pytest.raises(IntegrityError, match="grant_session_of_its_realm"), transaction.atomic():
+        move_grants_to(elsewhere)
+    move_grants_to(begin_session(realm=realm, signed_in=proof, now=now))

@@ -5,12 +5,18 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, PersonCreationForm
 from accounts.models import Membership, User
-from accounts.services.people import record_membership, record_person_changed, record_person_created
+from accounts.services.people import (
+    record_membership,
+    record_person_changed,
+    record_person_created,
+    record_person_deleted,
+)
 
 
 def acting(request: HttpRequest) -> str:
@@ -76,6 +82,17 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
             record_person_changed(obj, fields=sorted(fields), actor=acting(request), now=now)
         else:
             record_person_created(obj, actor=acting(request), now=now)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """Delete, and write the event."""
+        record_person_deleted(obj, actor=acting(request), now=timezone.now())
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Delete several, with an event each."""
+        for person in queryset:
+            record_person_deleted(person, actor=acting(request), now=timezone.now())
+        super().delete_queryset(request, queryset)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Django's own page for another password; a change leaves an event too."""

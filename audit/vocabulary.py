@@ -20,6 +20,7 @@ class EventName(StrEnum):
     CLIENT_CREATED = "client.created"
     CLIENT_CHANGED = "client.changed"
     PERSON_CREATED = "person.created"
+    PERSON_DELETED = "person.deleted"
     PERSON_CHANGED = "person.changed"
     MEMBERSHIP_CHANGED = "membership.changed"
     MEMBERSHIP_ENDED = "membership.ended"

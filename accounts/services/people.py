@@ -92,6 +92,11 @@ def record_person_created(person: User, *, actor: str, now: datetime) -> None:
     record(EventName.PERSON_CREATED, realm="", actor=actor, target=person.subject, now=now, details=details)
 
 
+def record_person_deleted(person: User, *, actor: str, now: datetime) -> None:
+    """Append the event of a deleted person; what it names is opaque, so it may outlive them."""
+    record(EventName.PERSON_DELETED, realm="", actor=actor, target=person.subject, now=now)
+
+
 def record_person_changed(person: User, *, fields: Sequence[str], actor: str, now: datetime) -> None:
     """Append the event of a changed person.
 

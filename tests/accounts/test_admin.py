@@ -202,3 +202,15 @@ def test_nothing_is_verified_that_is_not_there(admin: Browser) -> None:
     person = make_person("ana", realm=None)
     answer = admin.post(f"/admin/accounts/user/{person.pk}/change/", claims_form(person, email_verified="on"))
     assert set(answer.context["adminform"].form.errors) == {"email_verified"}
+
+
+@pytest.mark.spec("issue: every change in the admin leaves an event")
+def test_a_deleted_person_leaves_an_event_alone_or_with_others(admin: Browser, operator: User, realm: Realm) -> None:
+    people = [make_person(name, realm=realm) for name in ("bo", "cy", "di")]
+    assert admin.post(f"/admin/accounts/user/{people[0].pk}/delete/", {"post": "yes"}).status_code == 302
+    many = {"action": "delete_selected", "_selected_action": [person.pk for person in people[1:]], "post": "yes"}
+    assert admin.post("/admin/accounts/user/", many).status_code == 302
+    assert not User.objects.filter(pk__in=[person.pk for person in people]).exists()
+    events = Event.objects.filter(name=EventName.PERSON_DELETED)
+    assert {event.target for event in events} == {person.subject for person in people}
+    assert {event.actor for event in events} == {f"user:{operator.subject}"}

@@ -35,7 +35,6 @@ ADDRESS = Budget("address", burst=100, interval=timedelta(seconds=6))
 # Many addresses guess at one account. It refills three times as fast as one address can empty it, so
 # that a single address never locks another person out.
 ACCOUNT = Budget("account", burst=60, interval=timedelta(seconds=20))
-BUDGETS = (ACCOUNT_AND_ADDRESS, ADDRESS, ACCOUNT)
 
 
 def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> datetime | None:

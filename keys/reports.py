@@ -118,8 +118,12 @@ def consequences(report: CompromiseReport) -> list[str]:
     else:
         lines.append(f"Signs from now on: {report.successor}")
     if report.propagated_at is not None:
-        lines.append(
-            f"The successor has not propagated: verifiers with a cached JWKS may refuse its tokens until "
-            f"{moment(report.propagated_at)}."
-        )
+        lines.append(not_propagated(report.propagated_at))
     return lines
+
+
+def not_propagated(until: datetime) -> str:
+    """What a successor that verifiers can't know yet means for them."""
+    return (
+        f"The successor has not propagated: verifiers with a cached JWKS may refuse its tokens until {moment(until)}."
+    )

@@ -62,7 +62,6 @@ class AuthorizationRequest:
     code_challenge: str
     prompts: frozenset[Prompt]
     max_age: int | None
-    response_mode: ResponseMode
 
 
 def read(request: ProtocolRequest) -> RawRequest:
@@ -108,7 +107,6 @@ def parse(raw: RawRequest) -> AuthorizationRequest:
         code_challenge=_challenge(raw),
         prompts=_prompts(raw),
         max_age=_max_age(raw),
-        response_mode=response_mode_of(raw),
     )
 
 

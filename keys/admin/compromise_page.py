@@ -61,11 +61,7 @@ def _distrust(key_admin: Any, request: HttpRequest, key: KeyPair, form: Compromi
     key_admin.log_change(request, key, "Declared compromised.")
     messages.success(request, _done(report))
     if report.propagated_at is not None:
-        messages.warning(
-            request,
-            f"The successor has not propagated: verifiers with a cached JWKS may refuse its tokens until "
-            f"{reports.moment(report.propagated_at)}.",
-        )
+        messages.warning(request, reports.not_propagated(report.propagated_at))
     _make_successor(request, key, reason=asked["reason"])
     return True
 

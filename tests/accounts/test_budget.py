@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from accounts.budget import (
     ACCOUNT,
     ACCOUNT_AND_ADDRESS,
-    BUDGETS,
+    ADDRESS,
     Budget,
     after_attempt,
     is_exhausted,
     retry_after,
 )
 
+BUDGETS = (ACCOUNT_AND_ADDRESS, ADDRESS, ACCOUNT)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 pytestmark = pytest.mark.spec("ITU-T I.371 Annex A")
 budgets = st.builds(

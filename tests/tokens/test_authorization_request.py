@@ -45,7 +45,7 @@ def test_get_and_post_say_the_same() -> None:
     found = parse(read(posted))
     assert found == parse(read(get(urlencode(GOOD))))
     assert (found.scopes, found.state, found.nonce) == (("openid", "email"), "s/+ é", "n")
-    assert (found.max_age, found.response_mode) == (3600, ResponseMode.QUERY)
+    assert (found.max_age, response_mode_of(read(posted))) == (3600, ResponseMode.QUERY)
     assert found.prompts == {Prompt.LOGIN, Prompt.CONSENT}
 
 

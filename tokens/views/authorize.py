@@ -48,23 +48,11 @@ class AuthorizeView(AuthorizationPage):
 
     from_here_alone = False
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Decide."""
-        return self.decide(request, plain_request(request))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Decide."""
-        return self.decide(request, plain_request(request))
-
 
 # Browsers hold form-action against the redirect that follows a form too, and the client's address is any.
 @method_decorator(csp_replace({"form-action": None}), name="dispatch")
 class ConsentView(AuthorizationPage):
     """Who asks, for what; allow or deny. The request is checked anew each time."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """The page, or onwards where there is nothing to ask."""
-        return self.decide(request, plain_request(request))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """The decision, with the request in the address as it was on the page; CSRF-checked by Django."""

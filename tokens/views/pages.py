@@ -1,5 +1,6 @@
 """Pages for a person on the way to or from a client: refusals in stable words, redirects by 303."""
 
+from abc import abstractmethod
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -8,6 +9,8 @@ from accounts.views import Page, notice
 from keys.errors import KeysError
 from realms.selectors import DEFAULT_SLUG
 from tokens.errors import OAuthError, PageError
+from tokens.protocol import ProtocolRequest
+from tokens.views.base import plain_request
 
 _GO_BACK = (
     "The application that sent you here made a request that can't be answered. Go back to it and try again; if it "
@@ -31,6 +34,18 @@ class ProtocolPage(Page):
         except KeysError:
             text = "The server can't do this now. Try again in a few seconds."
             return notice(request, "Not available", text, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @abstractmethod
+    def decide(self, request: HttpRequest, asked: ProtocolRequest) -> HttpResponse:
+        """Ask the flow, and send the browser where it says."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Decide."""
+        return self.decide(request, plain_request(request))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Decide."""
+        return self.decide(request, plain_request(request))
 
 
 def see_other(address: str) -> HttpResponse:

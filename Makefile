@@ -42,7 +42,7 @@ checks: # with the throw-away environment and database of `make check`
 	$(MANAGE) check --deploy --fail-level WARNING
 
 lock: ready-to-test ## lock the dependencies anew (requirements*.in to requirements*.txt)
-	@for name in requirements requirements-run requirements-dev; do \
+	@for name in requirements requirements-run requirements-dev requirements-interop; do \
 		echo "→ $$name.txt"; \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-annotate --custom-compile-command 'make lock' $$name.in --output-file $$name.txt || exit; \

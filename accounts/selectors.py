@@ -118,6 +118,11 @@ def live_session(sid: str, *, realm: Realm, now: datetime) -> LiveSession | None
     return LiveSession(session, session.user, tuple(session.roles))
 
 
+def person_of(pk: int) -> User:
+    """The person with this primary key, which a foreign key says is there."""
+    return User.objects.get(pk=pk)
+
+
 def person_facts(user: User) -> PersonFacts:
     """What claims tell of a person."""
     return PersonFacts(

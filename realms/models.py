@@ -1,5 +1,6 @@
 """Realm: an issuer and the bounds of what it grants. Columns and constraints, no behaviour."""
 
+import secrets
 from datetime import timedelta
 
 from django.core.validators import RegexValidator
@@ -8,9 +9,16 @@ from django.db.models import F, Q
 
 SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
+_SALT_BYTES = 32
+
+
+def new_pairwise_salt() -> bytes:
+    """A salt that no other realm has: 256 random bits."""
+    return secrets.token_bytes(_SALT_BYTES)
+
 
 class Realm(models.Model):
-    """One issuer (OpenID Connect Discovery §3). The issuer never changes: a trigger refuses it."""
+    """One issuer (OpenID Connect Discovery §3). Issuer and salt never change: triggers refuse it."""
 
     slug = models.CharField(max_length=63, unique=True, validators=[RegexValidator(SLUG_PATTERN)])
     name = models.CharField(max_length=200)
@@ -19,6 +27,7 @@ class Realm(models.Model):
     access_token_lifetime = models.DurationField(default=timedelta(minutes=10))
     refresh_idle_lifetime = models.DurationField(default=timedelta(days=7))
     refresh_absolute_lifetime = models.DurationField(default=timedelta(days=30))
+    pairwise_salt = models.BinaryField(max_length=_SALT_BYTES, default=new_pairwise_salt, editable=False)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -26,7 +26,8 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("realm", "kind", "enabled")
     search_fields = ("client_id", "name")
     change_form_template = "admin/tokens/client/change_form.html"
-    _identity = ("realm", "client_id", "kind", "auth_method", "created_at")
+    # Another subject type or sector would make strangers of all the people whom the client knows.
+    _identity = ("realm", "client_id", "kind", "auth_method", "subject_type", "sector_identifier", "created_at")
 
     def get_form(
         self,

@@ -1,8 +1,25 @@
 """Authorization: what was granted, by whom, to whom; what every flow hands to the one mint (RFC 6749 §1.3)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """How something is encrypted for a client (RFC 7516 §4.1).
+
+    Attributes:
+        alg: for the content's key.
+        enc: for the content.
+        jwks: the client's registered JWK Set.
+    """
+
+    alg: str
+    enc: str
+    jwks: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +41,13 @@ class Authorization:
         expires_at: when the grant ends at the latest.
         access_token_lifetime: the client's own, where it is shorter than the realm's; None for the realm's.
         refreshable: whether the client gets a refresh token.
+        access_token_alg: how an access token is signed.
+        opaque: whether the access token is one that only this provider can read.
         sid: the person's session; "" where there is none.
         nonce: of the authorization request.
         id_token_alg: how an ID token is to be signed; "" for none.
+        id_token_encryption: how it is encrypted then; None for not at all.
+        identity: claims about the person that the ID token tells, because they were asked for one by one.
     """
 
     grant_id: UUID | None
@@ -43,6 +64,10 @@ class Authorization:
     expires_at: datetime
     access_token_lifetime: timedelta | None = None
     refreshable: bool = True
+    access_token_alg: str = "ES256"  # noqa: S105
+    opaque: bool = False
     sid: str = ""
     nonce: str = ""
     id_token_alg: str = ""
+    id_token_encryption: Encryption | None = None
+    identity: Mapping[str, object] = field(default_factory=dict, repr=False)

@@ -69,6 +69,11 @@ def access_token_claims(
     return claims
 
 
+def shorter(own: timedelta | None, realms: timedelta) -> timedelta:
+    """A lifetime of a client: its own, where it has one, but never more than the realm's."""
+    return realms if own is None else min(own, realms)
+
+
 def seconds_to_live(lifetime: timedelta, *, issued_at: datetime, grant_expires_at: datetime) -> timedelta:
     """How long an access token lives: as the realm says, and no longer than its grant.
 

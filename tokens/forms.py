@@ -1,6 +1,8 @@
 """The admin's form for a client: the same rules as the command's (tokens/client_metadata.py)."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from django import forms
@@ -8,10 +10,10 @@ from django.core.exceptions import ValidationError
 
 from keys import api
 from keys.errors import ForeignKeyRefused
-from tokens.client_metadata import ClientMetadata
+from tokens.client_metadata import ClientMetadata, completed
 from tokens.models import Client
 from tokens.services.clients import ClientRefused, refuse_faults, refuse_identity
-from tokens.vocabulary import AuthMethod, GrantType
+from tokens.vocabulary import AuthMethod, GrantType, ResponseType, SubjectType
 
 
 class WordsField(forms.Field):
@@ -46,35 +48,68 @@ class KeysField(forms.Field):
             raise ValidationError(str(error)) from error
 
 
+def _algorithms(names: Sequence[str], *, none: str = "") -> list[tuple[str, str]]:
+    """Choices of an algorithm; with a first one for none where `none` says what that means."""
+    return [*([("", none)] if none else []), *((name, name) for name in names)]
+
+
 class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
     """What an operator may register and change."""
 
-    jwks = KeysField(required=False, label="JWK Set", help_text="Its public keys, for private_key_jwt.")
+    jwks = KeysField(
+        required=False,
+        label="JWK Set",
+        help_text="Its public keys, for private_key_jwt and for what is encrypted for it.",
+    )
     grant_types = forms.MultipleChoiceField(
         choices=[(item.value, item.value) for item in GrantType],
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
-    redirect_uris = WordsField(required=False, help_text="Where codes may go, compared letter by letter; one a line.")
+    response_types = forms.MultipleChoiceField(
+        choices=[(item.value, item.value) for item in ResponseType],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="None ticked is code for a client with authorization_code. All others are for old clients.",
+    )
+    redirect_uris = WordsField(
+        required=False, help_text="Where codes and tokens may go, compared letter by letter; one a line."
+    )
     post_logout_redirect_uris = WordsField(
         required=False, help_text="Where people may be sent after they signed out; one a line."
     )
     id_token_alg = forms.ChoiceField(
-        choices=[(name, name) for name in api.signing_algorithms()], initial="RS256", label="ID token algorithm"
+        choices=_algorithms(api.signing_algorithms()), initial="RS256", label="ID token algorithm"
+    )
+    userinfo_alg = forms.ChoiceField(
+        choices=_algorithms(api.signing_algorithms(), none="plain JSON"), required=False, label="Userinfo algorithm"
+    )
+    access_token_alg = forms.ChoiceField(
+        choices=_algorithms(api.signing_algorithms()), initial="ES256", label="Access token algorithm"
     )
     scopes = WordsField(required=False, help_text="The most that it may ask for; one a line.")
     resources = WordsField(required=False, help_text="Audiences that it may ask for; one a line.")
     introspects = WordsField(
         required=False, help_text="Audiences that it is; tokens for these it may introspect. One a line."
     )
+    cors_origins = WordsField(
+        required=False,
+        label="CORS origins",
+        help_text="Origins of its pages, from which scripts may call the token endpoint; one a line.",
+    )
+    contacts = WordsField(required=False, help_text="Email addresses of those who answer for it; one a line.")
 
     class Meta:
         model = Client
         fields = (
             "realm", "client_id", "name", "enabled", "auth_method", "jwks", "redirect_uris",
-            "post_logout_redirect_uris",
-            "first_party", "require_pkce", "id_token_alg", "grant_types", "scopes", "resources",
-            "introspects", "access_token_lifetime",
+            "post_logout_redirect_uris", "first_party", "require_pkce", "grant_types", "response_types", "scopes",
+            "resources", "introspects", "id_token_alg", "id_token_encryption_alg", "id_token_encryption_enc",
+            "userinfo_alg", "userinfo_encryption_alg", "userinfo_encryption_enc", "access_token_alg",
+            "opaque_access_tokens", "subject_type", "sector_identifier", "access_token_lifetime",
+            "refresh_idle_lifetime", "refresh_absolute_lifetime", "backchannel_logout_uri",
+            "backchannel_logout_session_required", "cors_origins", "client_uri", "logo_uri", "policy_uri", "tos_uri",
+            "contacts",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -84,25 +119,23 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
             return cleaned
         try:
             refuse_identity(client_id=cleaned.get("client_id", self.instance.client_id), name=cleaned["name"])
-            refuse_faults(self.metadata(), realm=cleaned.get("realm") or self.instance.realm)
+            metadata = self.metadata()
+            refuse_faults(metadata, realm=cleaned.get("realm") or self.instance.realm)
         except ClientRefused as error:
             raise ValidationError(str(error)) from error
-        return cleaned
+        return {**cleaned, "response_types": list(metadata.response_types)}
 
     def metadata(self) -> ClientMetadata:
-        """The client as it would be registered; a method that is fixed comes from the row."""
-        values = self.cleaned_data
-        return ClientMetadata(
-            auth_method=AuthMethod(values.get("auth_method", self.instance.auth_method)),
-            redirect_uris=tuple(values["redirect_uris"]),
-            post_logout_redirect_uris=tuple(values["post_logout_redirect_uris"]),
-            first_party=values["first_party"],
-            require_pkce=values["require_pkce"],
-            id_token_alg=values["id_token_alg"],
-            jwks=values.get("jwks", self.instance.jwks),
-            grant_types=tuple(GrantType(name) for name in values["grant_types"]),
-            scopes=tuple(values["scopes"]),
-            resources=tuple(values["resources"]),
-            introspects=tuple(values["introspects"]),
-            access_token_lifetime=values["access_token_lifetime"],
-        )
+        """The client as it would be registered; what is fixed comes from the row."""
+        values = {
+            name.name: self.cleaned_data.get(name.name, getattr(self.instance, name.name))
+            for name in fields(ClientMetadata)
+        }
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        words = {
+            "auth_method": AuthMethod(values["auth_method"]),
+            "subject_type": SubjectType(values["subject_type"]),
+            "grant_types": tuple(GrantType(name) for name in values["grant_types"]),
+            "response_types": tuple(ResponseType(name) for name in values["response_types"]),
+        }
+        return completed(ClientMetadata(**{**values, **lists, **words}))

@@ -10,13 +10,16 @@ from django.db.models.lookups import Exact, LessThanOrEqual
 
 from accounts.models import Session, User
 from realms.models import Realm
-from tokens.vocabulary import AuthMethod, ClientKind, RevocationReason
+from tokens.vocabulary import AuthMethod, ClientKind, RevocationReason, SubjectType
 
 CLIENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 MAX_SECRETS = 2  # an old one and its successor, so that a client can change without a gap
 
 
 CONFIDENTIAL_METHODS = [item.value for item in AuthMethod if item is not AuthMethod.NONE]
+_USES_ITS_KEYS = (
+    Q(auth_method=AuthMethod.PRIVATE_KEY_JWT) | ~Q(id_token_encryption_alg="") | ~Q(userinfo_encryption_alg="")
+)
 
 
 def new_grant_id() -> uuid.UUID:
@@ -38,7 +41,9 @@ class Client(models.Model):
         help_text="How it proves who it is; one method and no other.",
     )
     secret_digests = models.JSONField(default=list, blank=True, editable=False)
-    jwks = models.JSONField(null=True, blank=True, help_text="Its public keys, for private_key_jwt.")
+    jwks = models.JSONField(
+        null=True, blank=True, help_text="Its public keys, for private_key_jwt and for what is encrypted for it."
+    )
     redirect_uris = models.JSONField(
         default=list, blank=True, help_text="Compared letter by letter; of a loopback address the port is free."
     )
@@ -50,7 +55,40 @@ class Client(models.Model):
     id_token_alg = models.CharField(
         max_length=16, default="RS256", help_text="id_token_signed_response_alg: an algorithm of the realm's rings."
     )
+    id_token_encryption_alg = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="id_token_encrypted_response_alg; empty for signed ones.",
+    )
+    id_token_encryption_enc = models.CharField(max_length=20, blank=True, help_text="id_token_encrypted_response_enc.")
+    userinfo_alg = models.CharField(
+        max_length=16, blank=True, help_text="userinfo_signed_response_alg; empty for plain JSON."
+    )
+    userinfo_encryption_alg = models.CharField(
+        max_length=20, blank=True, help_text="userinfo_encrypted_response_alg; userinfo is signed first."
+    )
+    userinfo_encryption_enc = models.CharField(max_length=20, blank=True, help_text="userinfo_encrypted_response_enc.")
+    access_token_alg = models.CharField(
+        max_length=16, default="ES256", help_text="How its access tokens are signed: an algorithm of the realm's rings."
+    )
+    opaque_access_tokens = models.BooleanField(
+        default=False, help_text="Access tokens that nobody can read: services have to introspect them."
+    )
+    subject_type = models.CharField(
+        max_length=8,
+        choices=[(item.value, item.value) for item in SubjectType],
+        default=SubjectType.PUBLIC,
+        help_text="Pairwise: it knows people by other subjects than clients of other sectors do.",
+    )
+    sector_identifier = models.CharField(
+        max_length=253,
+        blank=True,
+        help_text="For pairwise subjects: the host that stands for its sector; the one host of its redirect URIs.",
+    )
     grant_types = models.JSONField(default=list, blank=True)
+    response_types = models.JSONField(
+        default=list, blank=True, help_text="What it may ask the authorization endpoint for; code alone is safe."
+    )
     scopes = models.JSONField(default=list, blank=True, help_text="The most that it may ask for.")
     resources = models.JSONField(
         default=list, blank=True, help_text="Audiences that it may ask for; the issuer alone where there are none."
@@ -61,6 +99,28 @@ class Client(models.Model):
     access_token_lifetime = models.DurationField(
         null=True, blank=True, help_text="Shorter than the realm's, or empty for the realm's own."
     )
+    refresh_idle_lifetime = models.DurationField(
+        null=True, blank=True, help_text="Shorter than the realm's, or empty for the realm's own."
+    )
+    refresh_absolute_lifetime = models.DurationField(
+        null=True, blank=True, help_text="Shorter than the realm's, or empty for the realm's own."
+    )
+    backchannel_logout_uri = models.CharField(
+        max_length=2_000,
+        blank=True,
+        help_text="Where it is told that a session ended.",
+    )
+    backchannel_logout_session_required = models.BooleanField(
+        default=False, help_text="It needs to be told which session."
+    )
+    cors_origins = models.JSONField(
+        default=list, blank=True, help_text="Origins of its pages, from which scripts may call the token endpoint."
+    )
+    client_uri = models.CharField(max_length=2_000, blank=True, help_text="Its home page.")
+    logo_uri = models.CharField(max_length=2_000, blank=True, help_text="Its logo, shown where people consent.")
+    policy_uri = models.CharField(max_length=2_000, blank=True, help_text="How it deals with what it learns of people.")
+    tos_uri = models.CharField(max_length=2_000, blank=True, help_text="Its terms of service.")
+    contacts = models.JSONField(default=list, blank=True, help_text="Addresses of those who answer for it.")
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(editable=False)
 
@@ -93,9 +153,29 @@ class Client(models.Model):
                 | (~Q(kind=ClientKind.CONFIDENTIAL) & Q(auth_method=AuthMethod.NONE)),
             ),
             models.CheckConstraint(
-                name="client_keys_for_private_key_jwt",
-                condition=Q(auth_method=AuthMethod.PRIVATE_KEY_JWT, jwks__isnull=False)
-                | (~Q(auth_method=AuthMethod.PRIVATE_KEY_JWT) & Q(jwks__isnull=True)),
+                name="client_keys_where_they_are_used",
+                condition=(_USES_ITS_KEYS & Q(jwks__isnull=False)) | (~_USES_ITS_KEYS & Q(jwks__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="client_encryption_has_both_algorithms",
+                condition=(
+                    Q(id_token_encryption_alg="", id_token_encryption_enc="")
+                    | (~Q(id_token_encryption_alg="") & ~Q(id_token_encryption_enc=""))
+                )
+                & (
+                    Q(userinfo_encryption_alg="", userinfo_encryption_enc="")
+                    | (~Q(userinfo_encryption_alg="") & ~Q(userinfo_encryption_enc="") & ~Q(userinfo_alg=""))
+                ),
+            ),
+            models.CheckConstraint(
+                name="client_pairwise_has_a_sector",
+                condition=Q(subject_type=SubjectType.PUBLIC, sector_identifier="")
+                | (Q(subject_type=SubjectType.PAIRWISE) & ~Q(sector_identifier="")),
+            ),
+            models.CheckConstraint(
+                name="client_refresh_lifetimes_above_nought",
+                condition=(Q(refresh_idle_lifetime__isnull=True) | Q(refresh_idle_lifetime__gt=timedelta(0)))
+                & (Q(refresh_absolute_lifetime__isnull=True) | Q(refresh_absolute_lifetime__gt=timedelta(0))),
             ),
             models.CheckConstraint(
                 name="client_access_token_lifetime_above_nought",
@@ -122,6 +202,7 @@ class Grant(models.Model):
     session = models.ForeignKey(Session, null=True, on_delete=models.SET_NULL, related_name="+")
     scopes = models.JSONField(default=list)
     resources = models.JSONField(default=list)
+    claims = models.JSONField(default=dict)  # names of claims asked for one by one, by where they are told
     redirect_uri = models.CharField(max_length=2_000, blank=True)
     code_challenge = models.CharField(max_length=43, blank=True)
     nonce = models.CharField(max_length=512, blank=True)

@@ -35,6 +35,17 @@ def _scheme_fault(parts: SplitResult) -> str:
     return "" if _PRIVATE_SCHEME.fullmatch(parts.scheme) else "needs https, or a scheme of the app's own with a dot"
 
 
+def web_fault(uri: str) -> str:
+    """Why a URI is none that a browser or this provider may open, as the end of a sentence; "" where it is.
+
+    Arguments:
+        uri: https, or http on this machine; no scheme of an app's own.
+    """
+    if why := fault(uri):
+        return why
+    return "" if urlsplit(uri).scheme in ("https", "http") else "needs https"
+
+
 def is_loopback(parts: SplitResult) -> bool:
     """Whether a URI leads to the machine that the browser runs on (RFC 8252 §7.3)."""
     if parts.hostname == "localhost":

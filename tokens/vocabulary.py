@@ -28,6 +28,39 @@ class GrantType(StrEnum):
     REFRESH_TOKEN = "refresh_token"  # noqa: S105
 
 
+class ResponseType(StrEnum):
+    """What the authorization endpoint answers with (OAuth 2.0 Multiple Response Types §3, §5); words in this order."""
+
+    CODE = "code"
+    CODE_ID_TOKEN = "code id_token"  # noqa: S105
+    ID_TOKEN = "id_token"  # noqa: S105
+    CODE_TOKEN = "code token"  # noqa: S105
+    CODE_ID_TOKEN_TOKEN = "code id_token token"  # noqa: S105
+    ID_TOKEN_TOKEN = "id_token token"  # noqa: S105
+
+    @property
+    def has_code(self) -> bool:
+        """Whether a code comes back."""
+        return "code" in self.split(" ")
+
+    @property
+    def has_id_token(self) -> bool:
+        """Whether an ID token comes back through the browser."""
+        return "id_token" in self.split(" ")
+
+    @property
+    def has_token(self) -> bool:
+        """Whether an access token comes back through the browser."""
+        return "token" in self.split(" ")
+
+
+class SubjectType(StrEnum):
+    """What a client gets to know as `sub` (OpenID Connect Core §8)."""
+
+    PUBLIC = "public"  # the same for all clients
+    PAIRWISE = "pairwise"  # another for each sector
+
+
 class ResponseMode(StrEnum):
     """How an answer of the authorization endpoint travels (OAuth 2.0 Multiple Response Types, Form Post)."""
 

@@ -51,7 +51,7 @@ def test_a_refresh_writes_one_row_and_adds_none(
     refresh(browser, token)
     successor = refresh(browser, token).json()["refresh_token"]
     events = Event.objects.count()
-    with django_assert_num_queries(2):  # the realm, and the rotation
+    with django_assert_num_queries(3):  # the realm, its built-in client, and the rotation
         assert refresh(browser, successor).status_code == 200
     assert Grant.objects.count() == 1
     assert Event.objects.count() == events

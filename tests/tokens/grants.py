@@ -13,10 +13,11 @@ from tokens import handles
 from tokens.authorization import Authorization
 from tokens.errors import InvalidGrant
 from tokens.handles import Handle, HandlePurpose
+from tokens.models import Client
 from tokens.selectors import client_of
 from tokens.services.grants import begin_grant
 from tokens.services.refresh import redeem
-from tokens.services.tagging import refresh_token_for
+from tokens.services.tagging import open_refresh_token, refresh_token_for
 from tokens.vocabulary import DIRECT_CLIENT_ID, DIRECT_SCOPES
 
 
@@ -31,7 +32,9 @@ def begin(realm: Realm, person: User, now: datetime) -> tuple[Authorization, str
 
 def turn(token: str, realm: Realm, now: datetime) -> str:
     """The successor of a refresh token."""
-    found = redeem(token, realm=realm, client_id=DIRECT_CLIENT_ID, now=now)
+    grant_id, generation = open_refresh_token(token, realm=realm, now=now)
+    client = Client.objects.get(realm=realm, client_id=DIRECT_CLIENT_ID)
+    found = redeem(grant_id, generation, realm=realm, client=client, now=now)
     return refresh_token_for(found, realm=realm, now=now)
 
 

@@ -27,7 +27,14 @@ def test_a_client_can_be_renamed_and_switched_off_with_an_event(admin: Browser, 
     assert (
         admin.post(
             page,
-            {"name": "Other", "client_id": "mine", "kind": "public", "require_pkce": "on", "id_token_alg": "RS256"},
+            {
+                "name": "Other",
+                "client_id": "mine",
+                "kind": "public",
+                "require_pkce": "on",
+                "access_token_alg": "ES256",
+                "id_token_alg": "RS256",
+            },
         ).status_code
         == 302
     )

@@ -44,6 +44,8 @@ def form(realm: Realm, **changes: Any) -> dict[str, Any]:
         "post_logout_redirect_uris": "",
         "require_pkce": "on",
         "id_token_alg": "RS256",
+        "access_token_alg": "ES256",
+        "subject_type": "public",
         "grant_types": ["client_credentials"],
         "scopes": "read\r\nwrite\r\n",
         "resources": API,

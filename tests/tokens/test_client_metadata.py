@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 
 from tests.tokens.clients import API, CLIENT_CREDENTIALS
-from tokens.client_metadata import MAX_ITEM, MAX_ITEMS, ClientMetadata, faults
+from tokens.client_metadata import ClientMetadata, completed
+from tokens.client_rules import MAX_ITEM, MAX_ITEMS, Bounds, faults
 from tokens.vocabulary import AuthMethod, ClientKind, GrantType
 
 LONGEST = timedelta(minutes=10)
+BOUNDS = Bounds(LONGEST, refresh_idle=timedelta(days=7), refresh_absolute=timedelta(days=30))
 KEYS = {"keys": [{"kty": "EC"}]}  # what is in them is for keys.foreign_keys to say
 
 
 def found(**metadata: Any) -> str:
     """The faults, as one text."""
-    return " ".join(faults(ClientMetadata(**metadata), longest_access_token=LONGEST))
+    return " ".join(faults(completed(ClientMetadata(**metadata)), bounds=BOUNDS))
 
 
 @pytest.mark.spec("RFC 7591 §2")
@@ -87,8 +89,8 @@ def test_a_client_of_people_has_no_faults(metadata: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("metadata", "fault"),
     [
-        ({"grant_types": (GrantType.AUTHORIZATION_CODE,)}, "exactly when it may use authorization_code"),
-        ({"redirect_uris": (CALLBACK,)}, "exactly when it may use authorization_code"),
+        ({"grant_types": (GrantType.AUTHORIZATION_CODE,)}, "exactly when it may use the authorization endpoint"),
+        ({"redirect_uris": (CALLBACK,)}, "exactly when it may use the authorization endpoint"),
         ({"grant_types": (GrantType.REFRESH_TOKEN,)}, "nothing to refresh"),
         ({**CODES, "auth_method": AuthMethod.NONE, "require_pkce": False}, "RFC 9700"),
         ({**CODES, "redirect_uris": ("http://app.example.test/cb",)}, "isn't this machine"),

@@ -118,7 +118,7 @@ def test_faults_of_metadata_and_keys_come_together_and_nothing_is_written(realm:
 
 def test_another_broken_rule_of_the_database_is_not_called_taken(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokens.services.clients.refuse_faults", lambda *_args, **_named: None)
-    with pytest.raises(IntegrityError, match="client_keys_for_private_key_jwt"):
+    with pytest.raises(IntegrityError, match="client_keys_where_they_are_used"):
         register(realm, "demo", auth_method=AuthMethod.PRIVATE_KEY_JWT)
 
 

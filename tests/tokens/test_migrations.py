@@ -5,14 +5,14 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-BEFORE = [("tokens", "0002_grant_rules")]
+BEFORE = [("tokens", "0002_grant_rules"), ("realms", "0002_issuer_is_immutable")]
 AFTER = [("tokens", "0003_clients_prove_who_they_are")]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_clients_of_before_prove_who_they_are_as_they_did() -> None:
     executor = MigrationExecutor(connection)
-    latest = executor.loader.graph.leaf_nodes("tokens")
+    latest = executor.loader.graph.leaf_nodes("tokens") + executor.loader.graph.leaf_nodes("realms")
     executor.migrate(BEFORE)
     try:
         apps = executor.loader.project_state(BEFORE).apps

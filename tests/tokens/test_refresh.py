@@ -18,12 +18,13 @@ from audit.vocabulary import EventName
 from keys.models import KeyPair
 from realms.models import Realm
 from tests.provider import make_person, make_realm
+from tests.tokens.clients import register
 from tests.tokens.grants import begin, forge, refused, turn
 from tokens import handles
 from tokens.errors import InvalidGrant
 from tokens.models import Client, Grant
 from tokens.rotation import GRACE
-from tokens.selectors import impact
+from tokens.selectors import client_of, impact
 from tokens.services.refresh import redeem
 from tokens.services.tagging import open_refresh_token
 from tokens.vocabulary import DIRECT_CLIENT_ID
@@ -48,7 +49,9 @@ def test_each_rotation_moves_the_row_and_adds_none(realm: Realm, ana: User, now:
 def test_a_rotation_hands_on_what_was_granted_with_the_roles_of_now(realm: Realm, ana: User, now: datetime) -> None:
     authorization, token = begin(realm, ana, now)
     Membership.objects.update(roles=["editor"])
-    found = redeem(token, realm=realm, client_id=DIRECT_CLIENT_ID, now=now)
+    client = client_of(realm_id=realm.pk, client_id=DIRECT_CLIENT_ID)
+    assert client is not None
+    found = redeem(*open_refresh_token(token, realm=realm, now=now), realm=realm, client=client, now=now)
     assert found == replace(authorization, roles=("editor",), generation=1, rotated_at=now)
 
 
@@ -56,8 +59,9 @@ def test_a_rotation_is_one_statement(realm: Realm, ana: User, now: datetime) -> 
     _, token = begin(realm, ana, now)
     turn(token, realm, now)
     token = forge(realm, now, grant_id=Grant.objects.get().pk, generation=1)
+    client = Client.objects.get(client_id=DIRECT_CLIENT_ID)
     with CaptureQueriesContext(connection) as statements:
-        turn(token, realm, now)
+        redeem(*open_refresh_token(token, realm=realm, now=now), realm=realm, client=client, now=now)
     assert [query["sql"].split()[0] for query in statements] == ["UPDATE"]
 
 
@@ -202,8 +206,9 @@ def test_a_grant_ends_at_its_absolute_end_however_often_it_is_used(realm: Realm,
 
 def test_another_clients_token_is_refused_and_harms_nothing(realm: Realm, ana: User, now: datetime) -> None:
     _, token = begin(realm, ana, now)
+    another = register(realm, "another")[0]
     with pytest.raises(InvalidGrant) as refusal:
-        redeem(token, realm=realm, client_id="another", now=now)
+        redeem(*open_refresh_token(token, realm=realm, now=now), realm=realm, client=another, now=now)
     assert refusal.value.detail == "no_such_grant"
     turn(token, realm, now)
 

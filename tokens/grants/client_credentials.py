@@ -5,6 +5,7 @@ from datetime import datetime
 from realms.models import Realm
 from tokens import resources, scopes
 from tokens.authorization import Authorization
+from tokens.claims import shorter
 from tokens.errors import UnauthorizedClient
 from tokens.models import Client
 from tokens.parameters import ClientCredentialsRequest
@@ -27,7 +28,6 @@ class ClientCredentials:
         """
         if client.kind != ClientKind.CONFIDENTIAL:
             raise UnauthorizedClient(detail="public")
-        lifetime = min(client.access_token_lifetime or realm.access_token_lifetime, realm.access_token_lifetime)
         return Authorization(
             grant_id=None,
             issuer=realm.issuer,
@@ -40,5 +40,7 @@ class ClientCredentials:
             roles=(),
             generation=0,
             rotated_at=now,
-            expires_at=now + lifetime,
+            expires_at=now + shorter(client.access_token_lifetime, realm.access_token_lifetime),
+            access_token_alg=client.access_token_alg,
+            opaque=client.opaque_access_tokens,
         )

@@ -9,6 +9,7 @@ from tokens.authorization import Authorization
 from tokens.models import Client
 from tokens.parameters import RefreshGrantRequest
 from tokens.services.refresh import redeem
+from tokens.services.tagging import open_refresh_token
 from tokens.vocabulary import GrantType
 
 
@@ -27,7 +28,8 @@ class RefreshToken:
             InvalidGrant: the refresh token is not honoured.
             InvalidScope: the request asks for more than was granted; the grant was turned all the same.
         """
-        granted = redeem(request.refresh_token, realm=realm, client_id=client.client_id, now=now)
+        grant_id, generation = open_refresh_token(request.refresh_token, realm=realm, now=now)
+        granted = redeem(grant_id, generation, realm=realm, client=client, now=now)
         narrowed = scopes.within(request.scopes, granted.scopes)
         wants_id_token = scopes.OPENID in request.scopes
         return replace(granted, scopes=narrowed, id_token_alg=granted.id_token_alg if wants_id_token else "")

@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from collections.abc import Iterator
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +16,8 @@ from keys import api
 from keys.errors import ForeignKeyRefused
 from realms.models import Realm
 from tokens.client_auth.secret import digest_of
-from tokens.client_metadata import ClientMetadata, faults
+from tokens.client_metadata import ClientMetadata, completed
+from tokens.client_rules import Bounds, faults
 from tokens.models import CLIENT_ID_PATTERN, MAX_SECRETS, Client
 from tokens.vocabulary import DIRECT_CLIENT_ID, AuthMethod, ClientKind
 
@@ -76,6 +79,7 @@ def create_client(
         ClientIdTaken: the realm has such a client.
         ClientRefused: the metadata, the client_id or the name can't be registered.
     """
+    metadata = completed(metadata)
     refuse_identity(client_id=client_id, name=name)
     refuse_faults(metadata, realm=realm)
     secret = secrets.token_urlsafe(_SECRET_BYTES) if metadata.has_secret else None
@@ -142,12 +146,14 @@ def refuse_identity(*, client_id: str, name: str) -> None:
 def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
     """Refuse what can't be registered.
 
+    Arguments:
+        metadata: as asked for, and `completed`.
+
     Raises:
         ClientRefused: one sentence a fault.
     """
-    found = list(faults(metadata, longest_access_token=realm.access_token_lifetime))
-    if metadata.redirect_uris and metadata.id_token_alg not in api.ring_algorithms(realm):
-        found.append(f"The realm has no ring that signs ID tokens with {metadata.id_token_alg}: add one with add_ring.")
+    bounds = Bounds(realm.access_token_lifetime, realm.refresh_idle_lifetime, realm.refresh_absolute_lifetime)
+    found = [*faults(metadata, bounds=bounds), *_algorithm_faults(metadata, realm)]
     if metadata.jwks is not None:
         try:
             api.clean_jwks(metadata.jwks)
@@ -157,23 +163,25 @@ def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
         raise ClientRefused(" ".join(found))
 
 
+def _algorithm_faults(metadata: ClientMetadata, realm: Realm) -> Iterator[str]:
+    """Whatever is signed for the client, a ring of the realm has to sign."""
+    rings = api.ring_algorithms(realm)
+    people = metadata.response_types
+    for what, algorithm in (
+        ("ID tokens", metadata.id_token_alg if people else ""),
+        ("userinfo", metadata.userinfo_alg),
+        ("access tokens", "" if metadata.opaque_access_tokens else metadata.access_token_alg),
+    ):
+        if algorithm and algorithm not in rings:
+            yield f"The realm has no ring that signs {what} with {algorithm}: add one with add_ring."
+
+
 def columns_of(metadata: ClientMetadata) -> dict[str, Any]:
     """The columns that hold a client's metadata, which has been held against the rules."""
-    return {
-        "kind": metadata.kind,
-        "auth_method": metadata.auth_method,
-        "redirect_uris": list(metadata.redirect_uris),
-        "post_logout_redirect_uris": list(metadata.post_logout_redirect_uris),
-        "first_party": metadata.first_party,
-        "require_pkce": metadata.require_pkce,
-        "id_token_alg": metadata.id_token_alg,
-        "jwks": None if metadata.jwks is None else api.clean_jwks(metadata.jwks),
-        "grant_types": list(metadata.grant_types),
-        "scopes": list(metadata.scopes),
-        "resources": list(metadata.resources),
-        "introspects": list(metadata.introspects),
-        "access_token_lifetime": metadata.access_token_lifetime,
-    }
+    columns = {column.name: getattr(metadata, column.name) for column in fields(metadata)}
+    lists = {name: list(value) for name, value in columns.items() if isinstance(value, tuple)}
+    keys = None if metadata.jwks is None else api.clean_jwks(metadata.jwks)
+    return {**columns, **lists, "kind": metadata.kind, "jwks": keys}
 
 
 def record_client_created(client: Client, *, actor: str, now: datetime) -> None:

@@ -13,6 +13,7 @@ from realms.models import Realm
 from tokens import pkce
 from tokens.authorization import Authorization
 from tokens.authorization_request import AuthorizationRequest
+from tokens.claims import shorter
 from tokens.errors import InvalidGrant
 from tokens.handles import Handle, HandlePurpose, encode
 from tokens.models import Client, Grant
@@ -59,7 +60,8 @@ def begin_code_grant(
         KeysError: no key may tag now; nothing was written.
     """
     offline = OFFLINE_ACCESS in scopes
-    ends = now + (realm.refresh_absolute_lifetime if offline else CODE_LIFETIME + realm.access_token_lifetime)
+    longest = shorter(client.refresh_absolute_lifetime, realm.refresh_absolute_lifetime)
+    ends = now + (longest if offline else CODE_LIFETIME + realm.access_token_lifetime)
     kid = api.tagging_kid(realm=realm, expires_at=now + CODE_LIFETIME, at=now)
     grant = Grant.objects.create(
         realm=realm,
@@ -76,7 +78,7 @@ def begin_code_grant(
         code_expires_at=now + CODE_LIFETIME,
         created_at=now,
         rotated_at=now,
-        idle_expires_at=min(now + realm.refresh_idle_lifetime, ends),
+        idle_expires_at=min(now + shorter(client.refresh_idle_lifetime, realm.refresh_idle_lifetime), ends),
         absolute_expires_at=ends,
     )
     handle = Handle(HandlePurpose.CODE, kid, settings.IDP_HANDLE_EPOCH, grant.pk, 0)
@@ -117,7 +119,7 @@ def redeem_code(
     if row is None:
         _punish_replay(grant_id, redirect_uri, challenge, realm=realm, client=client, now=now)
         raise InvalidGrant(detail="code")
-    return authorization_from(row)
+    return authorization_from(row, client=client, realm=realm)
 
 
 def _punish_replay(

@@ -75,7 +75,8 @@ def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     """
     presented = parse_refresh_token(request)
     check_keys(realm=realm, now=now)
-    authorization = redeem(presented.refresh_token, realm=realm, client_id=DIRECT_CLIENT_ID, now=now)
+    grant_id, generation = open_refresh_token(presented.refresh_token, realm=realm, now=now)  # asks no database
+    authorization = redeem(grant_id, generation, realm=realm, client=_direct_client(realm), now=now)
     return _answer(issue(authorization, realm=realm, now=now))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from keys import api
 from realms.models import Realm
 from tokens.authorization import Authorization
-from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live
+from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live, shorter
 from tokens.id_token import id_token_claims
 from tokens.services.tagging import refresh_token_for
 from tokens.vocabulary import ACCESS_TOKEN_TYPE
@@ -69,12 +69,12 @@ def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Token
     Raises:
         KeysError: no key may sign now; nothing was handed out.
     """
-    longest = min(authorization.access_token_lifetime or realm.access_token_lifetime, realm.access_token_lifetime)
+    longest = shorter(authorization.access_token_lifetime, realm.access_token_lifetime)
     lifetime = seconds_to_live(longest, issued_at=now, grant_expires_at=authorization.expires_at)
     claims = access_token_claims(
         authorization, issued_at=now, expires_at=now + lifetime, random=secrets.token_bytes(JTI_BYTES)
     )
-    signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now)
+    signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, algorithm=authorization.access_token_alg, now=now)
     refreshable = authorization.refreshable and authorization.grant_id is not None
     return Tokens(
         access_token=signed.token,

@@ -1,14 +1,20 @@
 """What both statements share that turn a handle into an authorization: what must still stand, what they return."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from accounts.claims import standard_claims
+from accounts.selectors import person_facts, person_of
 from realms.models import Realm
-from tokens.authorization import Authorization
-from tokens.models import Grant
+from tokens.authorization import Authorization, Encryption
+from tokens.models import Client, Grant
 from tokens.scopes import OFFLINE_ACCESS, OPENID
-from tokens.vocabulary import ClientKind
+from tokens.subjects import pairwise
+from tokens.vocabulary import ClientKind, SubjectType
 
 # Of the tables g (the grant), c (client), u (person), m (membership) and r (realm). Asked in the statement
 # that changes the row, so nothing can change in between. What may be used while the person is away outlives
@@ -23,40 +29,45 @@ STILL_STANDS = """
         OR NOT EXISTS (SELECT 1 FROM accounts_session AS s WHERE s.id = g.session_id AND s.ended_at IS NOT NULL))
 """
 AUTHORIZATION_COLUMNS = """
-    g.id, r.issuer, c.client_id, c.kind, c.id_token_alg, c.access_token_lifetime, u.subject, g.scopes, g.resources,
-    g.auth_time, g.methods, m.roles, g.generation, g.rotated_at, g.absolute_expires_at, g.nonce,
-    (SELECT sid FROM accounts_session AS s WHERE s.id = g.session_id)
+    g.id, u.id, u.subject, g.scopes, g.resources, g.claims, g.auth_time, g.methods, m.roles, g.generation, g.rotated_at,
+    g.absolute_expires_at, g.nonce, (SELECT sid FROM accounts_session AS s WHERE s.id = g.session_id)
 """
 
 
-def authorization_from(row: Sequence[Any]) -> Authorization:
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a grant's row says, with its person and session; in the order of `AUTHORIZATION_COLUMNS`."""
+
+    grant_id: UUID
+    user_id: int
+    subject: str
+    scopes: Sequence[str]
+    resources: Sequence[str]
+    claims: Mapping[str, Sequence[str]]
+    auth_time: datetime
+    methods: Sequence[str]
+    roles: Sequence[str]
+    generation: int
+    rotated_at: datetime
+    expires_at: datetime
+    nonce: str
+    sid: str | None
+
+
+_NAMES = tuple(column.name for column in fields(_Facts))
+_JSON = ("scopes", "resources", "claims", "methods", "roles")
+
+
+def authorization_from(row: Sequence[Any], *, client: Client, realm: Realm) -> Authorization:
     """The decision that a returned row stands for.
 
     Arguments:
-        row: the values of `AUTHORIZATION_COLUMNS`.
+        row: the values of `AUTHORIZATION_COLUMNS`; JSON is text in it.
+        client, realm: whose grant the statement made sure it is.
     """
-    grant_id, issuer, client_id, kind, alg, lifetime, subject, scopes, resources, auth_time, methods, roles, *life = row
-    generation, rotated_at, expires_at, nonce, sid = life
-    granted = tuple(json.loads(scopes))
-    return Authorization(
-        grant_id=grant_id,
-        issuer=issuer,
-        client_id=client_id,
-        subject=subject,
-        audience=_audience(issuer, tuple(json.loads(resources)), granted),
-        scopes=granted,
-        auth_time=auth_time,
-        methods=tuple(json.loads(methods)),
-        roles=tuple(json.loads(roles)),
-        generation=generation,
-        rotated_at=rotated_at,
-        expires_at=expires_at,
-        access_token_lifetime=lifetime,
-        refreshable=_is_refreshable(kind, granted),
-        sid=sid or "",
-        nonce=nonce,
-        id_token_alg=_id_token_alg(kind, alg, granted),
-    )
+    named = dict(zip(_NAMES, row, strict=True))
+    facts = _Facts(**{**named, **{name: json.loads(named[name]) for name in _JSON}})
+    return _authorization(facts, client=client, realm=realm)
 
 
 def authorization_of(grant: Grant, *, realm: Realm, roles: tuple[str, ...]) -> Authorization:
@@ -65,26 +76,76 @@ def authorization_of(grant: Grant, *, realm: Realm, roles: tuple[str, ...]) -> A
     Arguments:
         roles: of the person in the realm, read in the same moment.
     """
-    client, granted = grant.client, tuple(grant.scopes)
-    return Authorization(
+    facts = _Facts(
         grant_id=grant.pk,
-        issuer=realm.issuer,
-        client_id=client.client_id,
+        user_id=grant.user_id,
         subject=grant.user.subject,
-        audience=_audience(realm.issuer, tuple(grant.resources), granted),
-        scopes=granted,
+        scopes=grant.scopes,
+        resources=grant.resources,
+        claims=grant.claims,
         auth_time=grant.auth_time,
-        methods=tuple(grant.methods),
+        methods=grant.methods,
         roles=roles,
         generation=grant.generation,
         rotated_at=grant.rotated_at,
         expires_at=grant.absolute_expires_at,
+        nonce=grant.nonce,
+        sid=grant.session.sid if grant.session else None,
+    )
+    return _authorization(facts, client=grant.client, realm=realm)
+
+
+def _authorization(facts: _Facts, *, client: Client, realm: Realm) -> Authorization:
+    granted = tuple(facts.scopes)
+    return Authorization(
+        grant_id=facts.grant_id,
+        issuer=realm.issuer,
+        client_id=client.client_id,
+        subject=subject_for(facts.subject, client=client, realm=realm),
+        audience=_audience(realm.issuer, tuple(facts.resources), granted),
+        scopes=granted,
+        auth_time=facts.auth_time,
+        methods=tuple(facts.methods),
+        roles=tuple(facts.roles),
+        generation=facts.generation,
+        rotated_at=facts.rotated_at,
+        expires_at=facts.expires_at,
         access_token_lifetime=client.access_token_lifetime,
         refreshable=_is_refreshable(client.kind, granted),
-        sid=grant.session.sid if grant.session else "",
-        nonce=grant.nonce,
-        id_token_alg=_id_token_alg(client.kind, client.id_token_alg, granted),
+        access_token_alg=client.access_token_alg,
+        opaque=client.opaque_access_tokens,
+        sid=facts.sid or "",
+        nonce=facts.nonce,
+        id_token_alg=_id_token_alg(client, granted),
+        id_token_encryption=id_token_encryption(client),
+        identity=_identity(facts.user_id, facts.claims),
     )
+
+
+def subject_for(subject: str, *, client: Client, realm: Realm) -> str:
+    """What a client gets to know a person by (OpenID Connect Core §8).
+
+    Arguments:
+        subject: the person's own.
+    """
+    if client.subject_type == SubjectType.PUBLIC:
+        return subject
+    return pairwise(subject, sector=client.sector_identifier, salt=bytes(realm.pairwise_salt))
+
+
+def id_token_encryption(client: Client) -> Encryption | None:
+    """How a client's ID tokens are encrypted; None where it wants them signed only."""
+    if not client.id_token_encryption_alg:
+        return None
+    return Encryption(client.id_token_encryption_alg, client.id_token_encryption_enc, client.jwks or {})
+
+
+def _identity(user_id: int, claims: Mapping[str, Sequence[str]]) -> Mapping[str, object]:
+    """The claims that the ID token was asked to tell (OpenID Connect Core §5.5); asks the database only for some."""
+    names = frozenset(claims.get("id_token", ()))
+    if not names:
+        return {}
+    return standard_claims(person_facts(person_of(user_id)), scopes=frozenset(), requested=names)
 
 
 def _audience(issuer: str, resources: tuple[str, ...], scopes: tuple[str, ...]) -> tuple[str, ...]:
@@ -97,6 +158,6 @@ def _is_refreshable(kind: str, scopes: tuple[str, ...]) -> bool:
     return kind == ClientKind.BUILT_IN or OFFLINE_ACCESS in scopes
 
 
-def _id_token_alg(kind: str, alg: str, scopes: tuple[str, ...]) -> str:
+def _id_token_alg(client: Client, scopes: tuple[str, ...]) -> str:
     """How an ID token is signed; none for direct sign-in, whose caller has just seen the person's password."""
-    return alg if OPENID in scopes and kind != ClientKind.BUILT_IN else ""
+    return client.id_token_alg if OPENID in scopes and client.kind != ClientKind.BUILT_IN else ""

@@ -9,21 +9,23 @@ from django.db import connection
 from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.errors import InvalidGrant
+from tokens.models import Client
 from tokens.rotation import GrantFacts, Verdict, verdict
 from tokens.selectors import StandingGrant, grant_of
 from tokens.services.live_grants import AUTHORIZATION_COLUMNS, STILL_STANDS, authorization_from, authorization_of
 from tokens.services.revocation import end_grant
-from tokens.services.tagging import open_refresh_token
 from tokens.vocabulary import RevocationReason
 
 # Everything that must hold is asked in the statement that rotates, so nothing can change in between.
 # The clocks of two workers differ, so `rotated_at` never goes back. The idle expiry never lies past the
-# absolute one: a constraint says so.
+# absolute one: a constraint says so. A client without a lifetime of its own has NULL, which LEAST passes over.
 _ROTATE = f"""
     UPDATE tokens_grant AS g
     SET generation = g.generation + 1,
         rotated_at = GREATEST(%(now)s, g.rotated_at),
-        idle_expires_at = LEAST(%(now)s + r.refresh_idle_lifetime, g.absolute_expires_at)
+        idle_expires_at = LEAST(
+            %(now)s + r.refresh_idle_lifetime, %(now)s + c.refresh_idle_lifetime, g.absolute_expires_at
+        )
     FROM tokens_client AS c, accounts_user AS u, accounts_membership AS m, realms_realm AS r
     WHERE g.id = %(grant)s AND g.generation = %(generation)s AND g.idle_expires_at > %(now)s
         AND {STILL_STANDS}
@@ -35,13 +37,13 @@ _ENDINGS = {
 }
 
 
-def redeem(refresh_token: str, *, realm: Realm, client_id: str, now: datetime) -> Authorization:
+def redeem(grant_id: UUID, generation: int, *, realm: Realm, client: Client, now: datetime) -> Authorization:
     """Take a refresh token for a grant's next generation.
 
     Arguments:
-        refresh_token: as it came.
+        grant_id, generation: what the token names, from `open_refresh_token`.
         realm: whose it has to be.
-        client_id: whose it has to be, after the client proved who it is.
+        client: whose it has to be, after the client proved who it is.
         now: aware time of the request.
 
     Raises:
@@ -49,11 +51,10 @@ def redeem(refresh_token: str, *, realm: Realm, client_id: str, now: datetime) -
             ended and that is committed before this is raised.
         KeysError: the keys can't be read.
     """
-    grant_id, generation = open_refresh_token(refresh_token, realm=realm, now=now)
-    rotated = _rotate(grant_id, generation, realm=realm, client_id=client_id, now=now)
+    rotated = _rotate(grant_id, generation, realm=realm, client=client, now=now)
     if rotated is not None:
         return rotated
-    standing = grant_of(grant_id, realm_id=realm.pk, client_id=client_id)
+    standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
     if standing is None:
         raise InvalidGrant(detail="no_such_grant")
     decision = verdict(_facts(standing), presented=generation, now=now)
@@ -64,18 +65,18 @@ def redeem(refresh_token: str, *, realm: Realm, client_id: str, now: datetime) -
     raise InvalidGrant(detail=decision)
 
 
-def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client_id: str, now: datetime) -> Authorization | None:
+def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client: Client, now: datetime) -> Authorization | None:
     parameters: dict[str, Any] = {
         "grant": grant_id,
         "generation": generation,
         "realm": realm.pk,
-        "client": client_id,
+        "client": client.client_id,
         "now": now,
     }
     with connection.cursor() as cursor:
         cursor.execute(_ROTATE, parameters)
         row = cursor.fetchone()
-    return authorization_from(row) if row is not None else None
+    return authorization_from(row, client=client, realm=realm) if row is not None else None
 
 
 def _facts(standing: StandingGrant) -> GrantFacts:

@@ -2,8 +2,9 @@
 
 import json
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
@@ -13,10 +14,68 @@ from keys import api
 from keys.errors import ForeignKeyRefused
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
 from tokens.client_metadata import ClientMetadata
+from tokens.registration import registration_of
 from tokens.services.clients import ClientIdTaken, ClientRefused, create_client
-from tokens.vocabulary import AuthMethod, GrantType
+from tokens.vocabulary import AuthMethod, GrantType, ResponseType, SubjectType
 
 WRONG_USAGE = 2
+Word = TypeVar("Word", bound=StrEnum)
+_CHOICES = (
+    (
+        "--auth-method",
+        [item.value for item in AuthMethod],
+        AuthMethod.BASIC.value,
+        "how it proves who it is; none makes it a public client",
+    ),
+    ("--id-token-alg", api.signing_algorithms(), "RS256", "how its ID tokens are signed"),
+    ("--userinfo-alg", api.signing_algorithms(), "", "how userinfo is signed for it; plain JSON if left out"),
+    ("--access-token-alg", api.signing_algorithms(), "ES256", "how its access tokens are signed"),
+    (
+        "--subject-type",
+        [item.value for item in SubjectType],
+        SubjectType.PUBLIC.value,
+        "pairwise: it knows people by other subjects than clients of other sectors do",
+    ),
+)
+_SWITCHES = (
+    ("--first-party", "people are not asked for their consent"),
+    ("--without-pkce", "for an old confidential client"),
+    ("--opaque-access-tokens", "its access tokens can't be read: services introspect them"),
+    ("--backchannel-logout-session-required", "it needs to be told which session ended"),
+)
+_LIFETIMES = (
+    ("--access-token-lifetime", "how long an access token lives"),
+    ("--refresh-idle-lifetime", "how long a refresh token lives that nobody uses"),
+    ("--refresh-absolute-lifetime", "how long a grant lives, refreshed or not"),
+)
+_TEXTS = (
+    ("--sector-identifier", "for pairwise subjects: a host; the one host of its redirect URIs if left out"),
+    ("--backchannel-logout-uri", "where it is told that a session ended"),
+    ("--client-uri", "its home page"),
+    ("--logo-uri", "its logo"),
+    ("--policy-uri", "how it deals with what it learns of people"),
+    ("--tos-uri", "its terms of service"),
+)
+_LISTS = (
+    ("--redirect-uri", "where codes may go, compared letter by letter"),
+    ("--post-logout-redirect-uri", "where people may be sent after they signed out"),
+    ("--grant-type", "may be used"),
+    ("--response-type", "may be asked for; code, if left out, for a client with authorization_code"),
+    ("--scope", "may be asked for"),
+    ("--resource", "an audience that may be asked for"),
+    ("--introspects", "an audience that this client is: it may introspect tokens for it"),
+    ("--cors-origin", "an origin of its pages, whose scripts may call the token endpoint"),
+    ("--contact", "the email address of somebody who answers for it"),
+)
+
+
+def _destination(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+_PLAIN = tuple(
+    _destination(option) for option in ("--id-token-alg", "--userinfo-alg", "--access-token-alg", *dict(_TEXTS))
+)
 
 
 class Command(BaseCommand):
@@ -29,27 +88,16 @@ class Command(BaseCommand):
         parser.add_argument("client_id", help="unique in the realm")
         parser.add_argument("--name", help="what people read; the client_id if left out")
         parser.add_argument("--realm", default=DEFAULT_SLUG, help="the realm's slug")
-        parser.add_argument(
-            "--auth-method",
-            choices=[item.value for item in AuthMethod],
-            default=AuthMethod.BASIC.value,
-            help="how it proves who it is; none makes it a public client",
-        )
-        parser.add_argument("--jwks-file", type=Path, help="its public keys as a JWK Set, for private_key_jwt")
-        parser.add_argument("--access-token-lifetime", help="ISO 8601, such as PT5M; the realm's if left out")
-        parser.add_argument("--first-party", action="store_true", help="people are not asked for their consent")
-        parser.add_argument("--without-pkce", action="store_true", help="for an old confidential client")
-        parser.add_argument(
-            "--id-token-alg", choices=api.signing_algorithms(), default="RS256", help="how its ID tokens are signed"
-        )
-        for option, what in (
-            ("--post-logout-redirect-uri", "where people may be sent after they signed out"),
-            ("--redirect-uri", "where codes may go, compared letter by letter"),
-            ("--grant-type", "may be used"),
-            ("--scope", "may be asked for"),
-            ("--resource", "an audience that may be asked for"),
-            ("--introspects", "an audience that this client is: it may introspect tokens for it"),
-        ):
+        parser.add_argument("--jwks-file", type=Path, help="its public keys as a JWK Set")
+        for option, choices, default, what in _CHOICES:
+            parser.add_argument(option, choices=choices, default=default, help=what)
+        for option, what in _SWITCHES:
+            parser.add_argument(option, action="store_true", help=what)
+        for option, what in _LIFETIMES:
+            parser.add_argument(option, help=f"{what}, ISO 8601 such as PT5M; the realm's if left out")
+        for option, what in _TEXTS:
+            parser.add_argument(option, default="", help=what)
+        for option, what in _LISTS:
             parser.add_argument(option, action="append", default=[], help=f"{what}; repeatable")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -72,42 +120,44 @@ class Command(BaseCommand):
             )
         except (ClientIdTaken, ClientRefused) as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
-        registered = {
-            "client_id": client.client_id,
-            "client_name": client.name,
-            "token_endpoint_auth_method": client.auth_method,
-            "redirect_uris": client.redirect_uris,
-            "post_logout_redirect_uris": client.post_logout_redirect_uris,
-            "id_token_signed_response_alg": client.id_token_alg,
-            "grant_types": client.grant_types,
-            "scope": " ".join(client.scopes),
-            "resources": client.resources,
-            "introspects": client.introspects,
-        }
-        self.stdout.write(json.dumps(registered | ({"client_secret": secret} if secret else {}), indent=2))
+        registered = registration_of(client) | ({"client_secret": secret} if secret else {})
+        self.stdout.write(json.dumps(registered, indent=2))
 
 
 def _metadata(options: dict[str, Any]) -> ClientMetadata:
-    unknown = sorted(set(options["grant_type"]) - set(GrantType))
-    if unknown:
-        raise CommandError(f"There is no grant type {', '.join(unknown)}.", returncode=WRONG_USAGE)
     return ClientMetadata(
         auth_method=AuthMethod(options["auth_method"]),
-        redirect_uris=tuple(options["redirect_uri"]),
-        post_logout_redirect_uris=tuple(options["post_logout_redirect_uri"]),
+        jwks=_jwks(options["jwks_file"]),
         first_party=options["first_party"],
         require_pkce=not options["without_pkce"],
-        id_token_alg=options["id_token_alg"],
-        jwks=_jwks(options["jwks_file"]),
-        grant_types=tuple(GrantType(name) for name in options["grant_type"]),
+        opaque_access_tokens=options["opaque_access_tokens"],
+        backchannel_logout_session_required=options["backchannel_logout_session_required"],
+        subject_type=SubjectType(options["subject_type"]),
+        grant_types=_words(GrantType, options["grant_type"], "grant type"),
+        response_types=_words(ResponseType, options["response_type"], "response type"),
+        redirect_uris=tuple(options["redirect_uri"]),
+        post_logout_redirect_uris=tuple(options["post_logout_redirect_uri"]),
         scopes=tuple(options["scope"]),
         resources=tuple(options["resource"]),
         introspects=tuple(options["introspects"]),
-        access_token_lifetime=_lifetime(options["access_token_lifetime"]),
+        cors_origins=tuple(options["cors_origin"]),
+        contacts=tuple(options["contact"]),
+        **{name: options[name] for name in _PLAIN},
+        access_token_lifetime=_lifetime(options, "access_token_lifetime"),
+        refresh_idle_lifetime=_lifetime(options, "refresh_idle_lifetime"),
+        refresh_absolute_lifetime=_lifetime(options, "refresh_absolute_lifetime"),
     )
 
 
-def _lifetime(text: str | None) -> timedelta | None:
+def _words(vocabulary: type[Word], given: list[str], what: str) -> tuple[Word, ...]:
+    unknown = sorted(set(given) - {str(word) for word in vocabulary})
+    if unknown:
+        raise CommandError(f"There is no {what} {', '.join(unknown)}.", returncode=WRONG_USAGE)
+    return tuple(vocabulary(word) for word in given)
+
+
+def _lifetime(options: dict[str, Any], name: str) -> timedelta | None:
+    text = options[name]
     if text is None:
         return None
     try:
@@ -115,7 +165,8 @@ def _lifetime(text: str | None) -> timedelta | None:
     except (OverflowError, ValueError):
         found = None
     if found is None:
-        raise CommandError("--access-token-lifetime wants an ISO 8601 duration such as PT5M.", returncode=WRONG_USAGE)
+        option = "--" + name.replace("_", "-")
+        raise CommandError(f"{option} wants an ISO 8601 duration such as PT5M.", returncode=WRONG_USAGE)
     return found
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from keys import compact, foreign_keys, jose, sealing
+from keys import compact, jose, sealing
 from keys.algorithms import ALGORITHMS, Purpose, algorithm_named
 from keys.custodians import custodian_named
+from keys.encryption import check_encryption_key, content_encryptions, encrypt_nested, encryption_algorithms
 from keys.errors import KeysError, LifetimeTooLong, TokenRefused
 from keys.foreign_keys import clean_jwks, parse_jwks
+from keys.foreign_tokens import check_signature_keys, foreign_algorithms, unverified_claims, verify_foreign_jwt
 from keys.published_set import PublishedSet, published_sets
 from keys.sealing import SealedColumn
 from keys.selectors import rings
@@ -18,10 +20,11 @@ from keys.signer import RingName, check_lifetime, signer
 from realms.models import Realm
 
 __all__ = [
-    "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_mac", "clean_jwks",
-    "current_kid", "foreign_algorithms", "mac", "parse_jwks", "public_jwks", "published_algorithms", "readiness",
-    "ring_algorithms", "seal", "sign_jwt", "signing_algorithms", "tagging_kid", "unseal", "unverified_claims",
-    "verify_foreign_jwt", "verify_jwt",
+    "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_encryption_key", "check_mac",
+    "check_signature_keys", "clean_jwks", "content_encryptions", "current_kid", "encrypt_nested",
+    "encryption_algorithms", "foreign_algorithms", "mac", "parse_jwks", "public_jwks", "published_algorithms",
+    "readiness", "ring_algorithms", "seal", "sign_jwt", "signing_algorithms", "tagging_kid", "unseal",
+    "unverified_claims", "verify_foreign_jwt", "verify_jwt",
 ]  # fmt: skip
 
 MAC_ALGORITHM = "HMAC-SHA256"
@@ -132,41 +135,6 @@ def verify_jwt(
     return VerifiedToken(parsed.claims, key.kid, key.algorithm)
 
 
-def unverified_claims(token: str) -> Mapping[str, Any]:
-    """The claims of a client's assertion that nobody has verified: only to learn whose keys to ask.
-
-    Raises:
-        TokenRefused: it is malformed.
-    """
-    return compact.parse(token, own=False).claims
-
-
-def verify_foreign_jwt(token: str, *, jwks: Mapping[str, Any] | None, typ: str) -> Mapping[str, Any]:
-    """The claims of a token that a client signed with one of its registered keys.
-
-    What the claims have to say (issuer, audience, expiry, once only) is the caller's to check.
-
-    Arguments:
-        token: the compact JWS.
-        jwks: the client's registered JWK Set; None where there is no client, which costs as much to refuse.
-        typ: the kind of token that is expected; one that names no kind, or just `JWT`, passes as well.
-
-    Raises:
-        TokenRefused: it is malformed, another kind, or not signed by one of these keys with its algorithm.
-        ForeignKeyRefused: the JWK Set is not sound.
-    """
-    parsed = compact.parse(token, own=False)
-    if parsed.typ.lower().removeprefix("application/") not in ("", "jwt", typ):
-        raise TokenRefused(f"The token is of the kind {parsed.typ[:32]!r}, and {typ!r} is expected.")
-    keys = foreign_keys.read_jwks(foreign_keys.DECOY_SET if jwks is None else jwks)
-    key = None if jwks is None else foreign_keys.choose(keys, kid=parsed.kid, algorithm=parsed.algorithm)
-    held = key or foreign_keys.decoy(parsed.algorithm)
-    jose.verify_signature(parsed, key=held.public_key, algorithm=held.algorithm)
-    if key is None:
-        raise TokenRefused("None of the registered keys is the one that signed this token.")
-    return parsed.claims
-
-
 def signing_algorithms() -> Sequence[str]:
     """The algorithms that a ring may sign tokens with."""
     return [row.name for row in ALGORITHMS if Purpose.SIGN in row.purposes]
@@ -188,11 +156,6 @@ def published_algorithms(realm: str, *, now: datetime) -> Sequence[str]:
         PublishedSetUnavailable, UnknownRealm: as `public_jwks`.
     """
     return sorted({key.algorithm for key in published_sets.at(realm, now).keys.values()})
-
-
-def foreign_algorithms() -> Sequence[str]:
-    """The algorithms that a client's own signature may have."""
-    return foreign_keys.ALGORITHMS
 
 
 def public_jwks(realm: str, *, now: datetime) -> PublishedSet:

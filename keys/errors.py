@@ -70,7 +70,11 @@ class TokenRefused(KeysError):
 
 
 class ForeignKeyRefused(KeysError):
-    """A client's JWK Set holds a key that is malformed, weak or private."""
+    """A client's JWK Set holds a key that is malformed, weak or private, or none for what it is to do."""
+
+
+class EncryptionRefused(KeysError):
+    """What is to be encrypted for a client is no signed token, or too long."""
 
 
 class PublishedSetUnavailable(KeysError):

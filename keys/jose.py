@@ -1,6 +1,6 @@
-"""The only importer of a JOSE library: signatures over compact tokens, with PyJWT's algorithms.
+"""The only importer of JOSE libraries: signatures with PyJWT's algorithms, encryption with joserfc's.
 
-The algorithm comes from the key's row, never from the token.
+The algorithm comes from the key's row or the client's, never from the token.
 """
 
 import json
@@ -11,12 +11,16 @@ import jwt
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from joserfc import jwe
+from joserfc.jwk import JWKRegistry
 from jwt.algorithms import Algorithm as Signature
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 
 from keys.algorithms import ALGORITHMS, ML_DSA_PRIVATE, Purpose, algorithm_named
 from keys.compact import CompactToken
 from keys.errors import KeysError, TokenRefused
+from keys.foreign_keys import ENCRYPTIONS
+from keys.jwk import key_members
 
 
 class ModuleLattice(Signature):
@@ -71,6 +75,8 @@ def _library() -> jwt.PyJWS:
 
 
 _JWS = _library()
+CONTENT_ENCRYPTIONS = ("A128GCM", "A256GCM")
+_JWE = jwe.JWERegistry(algorithms=(*ENCRYPTIONS, *CONTENT_ENCRYPTIONS))
 
 
 def sign(claims: Mapping[str, object], *, key: PrivateKeyTypes, algorithm: str, kid: str, typ: str) -> str:
@@ -111,3 +117,18 @@ def verify_signature(token: CompactToken, *, key: PublicKeyTypes, algorithm: str
     signature = _SIGNATURES[row.name]
     if not signature.verify(token.signing_input, signature.prepare_key(key), token.signature):
         raise TokenRefused("The signature doesn't match.")
+
+
+def encrypt_jwt(token: str, *, key: PublicKeyTypes, algorithm: str, encryption: str, kid: str) -> str:
+    """A compact JWE around a signed token: a nested JWT (RFC 7516 §7.1, RFC 7519 §5.2). Nothing is compressed.
+
+    Arguments:
+        token: the compact JWS.
+        key: the public key of whom it is for, one that fits the algorithm.
+        algorithm: the `alg`: how the content key is encrypted or agreed upon.
+        encryption: the `enc`: how the token is encrypted.
+        kid: the key's id; "" leaves it out of the header.
+    """
+    header = {"alg": algorithm, "enc": encryption, "cty": "JWT", **({"kid": kid} if kid else {})}
+    recipient = JWKRegistry.import_key({**key_members(key, algorithm)})
+    return jwe.encrypt_compact(header, token, recipient, registry=_JWE)

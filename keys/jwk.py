@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from keys.errors import UnknownAlgorithm
@@ -17,6 +17,10 @@ _CURVES: dict[str, tuple[str, ec.EllipticCurve]] = {
     "secp521r1": ("P-521", ec.SECP521R1()),
 }
 _CURVES_BY_CRV = dict(_CURVES.values())
+_OCTET_PAIRS: dict[str, type[ed25519.Ed25519PublicKey | x25519.X25519PublicKey]] = {
+    "Ed25519": ed25519.Ed25519PublicKey,
+    "X25519": x25519.X25519PublicKey,
+}
 _ML_DSA_PUBLIC: dict[str, type[mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey]] = {
     "ML-DSA-44": mldsa.MLDSA44PublicKey,
     "ML-DSA-65": mldsa.MLDSA65PublicKey,
@@ -73,8 +77,9 @@ def key_members(key: PublicKeyTypes, algorithm: str) -> dict[str, str]:
     if isinstance(key, rsa.RSAPublicKey):
         modulus = key.public_numbers()
         return {"kty": "RSA", "n": _integer(modulus.n), "e": _integer(modulus.e)}
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return {"kty": "OKP", "crv": "Ed25519", "x": _raw(key)}
+    for crv, kind in _OCTET_PAIRS.items():
+        if isinstance(key, kind):
+            return {"kty": "OKP", "crv": crv, "x": _raw(key)}
     if algorithm in _ML_DSA_PUBLIC and isinstance(key, _ML_DSA_PUBLIC[algorithm]):
         return {"kty": "AKP", "alg": algorithm, "pub": _raw(key)}
     raise UnknownAlgorithm(f"A key of this kind has no JWK form for {algorithm}.")
@@ -101,7 +106,7 @@ def to_public_key(members: Mapping[str, str]) -> PublicKeyTypes:
         e, n = (int.from_bytes(from_base64url(members[name]), "big") for name in ("e", "n"))
         return rsa.RSAPublicNumbers(e, n).public_key()
     if kty == "OKP":
-        return ed25519.Ed25519PublicKey.from_public_bytes(from_base64url(members["x"]))
+        return _OCTET_PAIRS[members["crv"]].from_public_bytes(from_base64url(members["x"]))
     if kty == "AKP":
         return _ML_DSA_PUBLIC[members["alg"]].from_public_bytes(from_base64url(members["pub"]))
     raise UnknownAlgorithm(f"There is no key type {kty!r} here.")

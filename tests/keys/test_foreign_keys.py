@@ -1,6 +1,8 @@
 """keys/foreign_keys.py: public keys that clients register."""
 
 import json
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -8,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.errors import ForeignKeyRefused
-from keys.foreign_keys import choose, clean_jwks, parse_jwks, read_jwks
+from keys.foreign_keys import ENCRYPTIONS, choose, clean_jwks, encryption_key, parse_jwks, signature_keys
 from keys.jwk import base64url
+from tests.keys.vectors import RFC8037_A_6_BOB
 from tests.tokens.clients import jwk, key
 
 EC_KEY = jwk(key("ES256"), "ES256", "k1")
 RSA_KEY = jwk(key("RS256"), "RS256", "r1")
 ED_KEY = jwk(key("Ed25519"), "Ed25519", "e1")
+X_KEY = {"kty": "OKP", "crv": "X25519", "kid": "x1", "use": "enc", "x": RFC8037_A_6_BOB}
 
 
 def of(*keys: object) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def number(value: int) -> str:
 
 @pytest.mark.spec("RFC 7517 §5")
 def test_a_key_may_be_used_with_one_algorithm_and_no_other() -> None:
-    found = read_jwks(
+    found = signature_keys(
         of(EC_KEY, RSA_KEY, {**RSA_KEY, "kid": "r2", "alg": "PS256"}, ED_KEY, {**ED_KEY, "kid": "", "alg": "EdDSA"})
     )
     assert [(item.kid, item.algorithm) for item in found] == [
@@ -64,7 +68,8 @@ REFUSED: dict[str, tuple[object, str]] = {
     "private RSA": (of({**RSA_KEY, "p": "AQAB"}), "private"),
     "private, for encryption": (of(EC_KEY, {**private_jwk(), "use": "enc"}), "private"),
     "symmetric": (of({"kty": "oct", "k": "c2VjcmV0"}), "private"),
-    "only for encryption": (of({**EC_KEY, "use": "enc"}), "one for signatures"),
+    "only for something else": (of({**EC_KEY, "use": "tls"}), "signatures or encryption"),
+    "only for what is not used here": (of({**RSA_KEY, "use": "enc", "alg": "RSA1_5"}), "signatures or encryption"),
     "duplicate kid": (of(EC_KEY, {**RSA_KEY, "kid": "k1"}), "kid of its own"),
     "two without kid": (of(jwk(key("ES256"), "ES256"), jwk(key("RS256"), "RS256")), "kid of its own"),
     "no kty": (of({"crv": "P-256", "x": EC_KEY["x"], "y": EC_KEY["y"]}), "not used here"),
@@ -97,6 +102,8 @@ REFUSED: dict[str, tuple[object, str]] = {
     "RSA exponent even": (of({**RSA_KEY, "e": "Ag"}), "malformed"),
     "RSA exponent absurd": (of({**RSA_KEY, "e": number(2**32 + 1)}), "absurd exponent"),
     "RSA empty": (of({**RSA_KEY, "n": ""}), "malformed"),
+    "an encryption algorithm without use": (of({**EC_KEY, "alg": "ECDH-ES"}), "has the use enc"),
+    "an encryption algorithm to sign": (of({**EC_KEY, "use": "sig", "alg": "ECDH-ES"}), "not used here"),
 }  # fmt: skip
 
 
@@ -104,10 +111,10 @@ REFUSED: dict[str, tuple[object, str]] = {
 @pytest.mark.parametrize(("document", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_key_that_is_not_sound_is_refused_and_not_repeated(document: dict[str, Any], why: str) -> None:
     with pytest.raises(ForeignKeyRefused, match=why) as refusal:
-        read_jwks(document)
-    assert EC_KEY["x"] not in str(refusal.value)
-    with pytest.raises(ForeignKeyRefused, match=why):
         clean_jwks(document)
+    assert EC_KEY["x"] not in str(refusal.value)
+    with pytest.raises(ForeignKeyRefused):
+        signature_keys(document)
     with pytest.raises(ForeignKeyRefused):
         parse_jwks(json.dumps(document))
 
@@ -140,11 +147,24 @@ json_values = st.recursive(
 )
 hostile_keys = st.builds(
     lambda base, changes: {**base, **changes},
-    st.sampled_from([EC_KEY, RSA_KEY, ED_KEY, {}]),
+    st.sampled_from([EC_KEY, RSA_KEY, ED_KEY, X_KEY, {**RSA_KEY, "use": "enc"}, {}]),
     st.dictionaries(
         st.sampled_from(["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e", "d"]), json_values, max_size=3
     ),
 )
+
+
+def used(document: dict[str, Any]) -> list[str]:
+    """What the set is for: the algorithms of its signatures, and those that encrypt to it."""
+    found = []
+    with suppress(ForeignKeyRefused):
+        found += [item.algorithm for item in signature_keys(document)]
+    alone = [of(item) for item in document["keys"] if item.get("use") == "enc"]
+    for one, algorithm in product(alone, ENCRYPTIONS):
+        with suppress(ForeignKeyRefused):
+            encryption_key(one, algorithm)
+            found.append(algorithm)
+    return found
 
 
 @given(st.lists(hostile_keys | json_values, max_size=3))
@@ -153,7 +173,7 @@ def test_every_set_is_understood_or_refused(keys: list[Any]) -> None:
         kept = clean_jwks({"keys": keys})
     except ForeignKeyRefused:
         return
-    assert read_jwks(kept)
+    assert used(kept)
     json.dumps(kept, ensure_ascii=False).encode("utf-8")
 
 
@@ -163,11 +183,12 @@ def test_what_is_kept_is_what_is_used() -> None:
     kept = clean_jwks({"keys": [{**EC_KEY, **more}, {**encryption, **more}], "other": "\0"})
     assert kept == of(EC_KEY, encryption)
     assert parse_jwks(json.dumps({"keys": [{**EC_KEY, **more}], "other": 1})) == of(EC_KEY)
-    assert [item.kid for item in read_jwks(kept)] == ["k1"]
+    assert [item.kid for item in signature_keys(kept)] == ["k1"]
+    assert encryption_key(kept, "ECDH-ES").kid == "enc"
 
 
 def test_a_kid_names_its_key_and_without_one_only_the_algorithm_may() -> None:
-    keys = read_jwks(of(EC_KEY, RSA_KEY, {**RSA_KEY, "kid": "r2"}, {**ED_KEY, "alg": "EdDSA"}))
+    keys = signature_keys(of(EC_KEY, RSA_KEY, {**RSA_KEY, "kid": "r2"}, {**ED_KEY, "alg": "EdDSA"}))
 
     def chosen(kid: str, algorithm: str) -> str | None:
         found = choose(keys, kid=kid, algorithm=algorithm)
@@ -179,3 +200,133 @@ def test_a_kid_names_its_key_and_without_one_only_the_algorithm_may() -> None:
     assert chosen("", "RS256") is None  # two of them fit
     assert chosen("", "EdDSA") == chosen("", "Ed25519") == "e1"
     assert chosen("", "HS256") is None
+
+
+def enc(base: dict[str, Any], **members: Any) -> dict[str, Any]:
+    return {**base, "use": "enc", **members}
+
+
+@pytest.mark.spec("RFC 7517 §4.2")
+@pytest.mark.parametrize(
+    ("one", "algorithms"),
+    [
+        (enc(RSA_KEY), ["RSA-OAEP-256"]),
+        (enc(RSA_KEY, alg="RSA-OAEP-256"), ["RSA-OAEP-256"]),
+        (enc(EC_KEY), ["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]),
+        (enc(EC_KEY, alg="ECDH-ES+A256KW"), ["ECDH-ES+A256KW"]),
+        (enc(jwk(key("ES384"), "ES384")), ["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]),
+        (enc(jwk(key("ES512"), "ES512")), ["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]),
+        (X_KEY, ["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]),
+    ],
+)
+def test_a_set_of_one_key_for_encryption_is_sound_and_signs_nothing(one: dict[str, Any], algorithms: list[str]) -> None:
+    assert clean_jwks(of(one)) == of(one)
+    assert used(of(one)) == algorithms
+    with pytest.raises(ForeignKeyRefused, match="one for signatures"):
+        signature_keys(of(one))
+
+
+# A key for encryption is held to the same rules as one that signs: each of these changes makes the whole set unsound.
+UNSOUND = {
+    "off the curve": (enc(EC_KEY, y=EC_KEY["x"]), "malformed"),
+    "at nought": (enc(EC_KEY, x="AA", y="AA"), "malformed"),
+    "on another curve": (enc(jwk(key("ES384"), "ES384"), crv="P-256"), "malformed"),
+    "no y": ({name: value for name, value in enc(EC_KEY).items() if name != "y"}, "malformed"),
+    "private": (enc(private_jwk()), "private"),
+    "private of another server's": (enc(RSA_KEY, alg="RSA1_5", d="AQAB"), "private"),
+    "symmetric": (enc({"kty": "oct", "k": "c2VjcmV0"}), "private"),
+    "RSA of 1024 bits": (enc(RSA_KEY, n=number(2**1023 + 1)), "2048 to 8192"),
+    "RSA too short": (enc(RSA_KEY, n=number(ODD_2047)), "2048 to 8192"),
+    "RSA too long": (enc(RSA_KEY, n=number(2**8192 + 1)), "2048 to 8192"),
+    "RSA even": (enc(RSA_KEY, n=number(2**2047 + 2)), "even modulus"),
+    "RSA exponent one": (enc(RSA_KEY, e="AQ"), "malformed"),
+    "RSA exponent absurd": (enc(RSA_KEY, e=number(2**32 + 1)), "absurd exponent"),
+    "X25519 too short": ({**X_KEY, "x": "AAAA"}, "malformed"),
+    "X25519 of order four": ({**X_KEY, "x": base64url(bytes(32))}, "small order"),
+    "X25519 of order one": ({**X_KEY, "x": base64url(b"\1" + bytes(31))}, "small order"),
+    "X25519 of order eight": (
+        {**X_KEY, "x": base64url(bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"))},
+        "small order",
+    ),
+    "kid a number": (enc(EC_KEY, kid=1), "no JWK"),
+}  # fmt: skip
+
+
+@pytest.mark.spec("RFC 7518 §4.3, §6.2.2, RFC 8037 §3.2, RFC 8725 §3.4")
+@pytest.mark.parametrize(("one", "why"), UNSOUND.values(), ids=UNSOUND)
+def test_a_key_for_encryption_that_is_not_sound_refuses_the_set(one: dict[str, Any], why: str) -> None:
+    for document in (of(one), of({**EC_KEY, "kid": "signs"}, one), of(enc(RSA_KEY, kid="sound"), one)):
+        with pytest.raises(ForeignKeyRefused, match=why):
+            clean_jwks(document)
+        for algorithm in ENCRYPTIONS:
+            with pytest.raises(ForeignKeyRefused):
+                encryption_key(document, algorithm)
+
+
+@pytest.mark.spec("RFC 7517 §4.2, §4.4, OpenID Connect Registration §2")
+@pytest.mark.parametrize(
+    "one",
+    [
+        EC_KEY,
+        {**EC_KEY, "use": "sig"},
+        {**EC_KEY, "use": "ENC"},
+        {**EC_KEY, "use": ""},
+        enc(EC_KEY, alg="ES256"),
+        enc(EC_KEY, alg=""),
+        enc(EC_KEY, alg="ECDH-ES+A192KW"),
+        enc(EC_KEY, alg="RSA-OAEP-256"),
+        enc({**EC_KEY, "crv": "secp256k1"}),
+        enc(RSA_KEY, alg="RSA-OAEP"),
+        enc(RSA_KEY, crv="P-256"),
+        enc(ED_KEY),
+        enc({"kty": "AKP", "pub": "AAAA"}),
+        enc({"crv": "P-256", "x": EC_KEY["x"], "y": EC_KEY["y"]}),
+    ],
+)
+def test_a_key_that_is_not_one_for_encryption_is_never_encrypted_to(one: dict[str, Any]) -> None:
+    for algorithm in (*ENCRYPTIONS, "ECDH-ES+A192KW", "RSA-OAEP", "RSA1_5", "dir", "ES256", ""):
+        for document in (of(one), of({**one, "kid": "other"}, EC_KEY, RSA_KEY)):
+            with pytest.raises(ForeignKeyRefused, match="use enc"):
+                encryption_key(document, algorithm)
+
+
+@pytest.mark.spec("RFC 7517 §5")
+def test_a_key_for_another_servers_algorithm_is_kept_and_passed_over() -> None:
+    document = of(EC_KEY, enc(RSA_KEY, alg="RSA-OAEP"), enc(EC_KEY, alg="ECDH-ES+A192KW", kid="k2"), X_KEY)
+    assert clean_jwks(document) == document
+    assert encryption_key(document, "ECDH-ES").kid == "x1"
+    assert [item.kid for item in signature_keys(document)] == ["k1"]
+
+
+@pytest.mark.spec("RFC 7517 §4.4, OpenID Connect Core §10.2")
+def test_the_first_key_that_fits_is_encrypted_to() -> None:
+    document = of(
+        {**EC_KEY, "use": "sig"}, RSA_KEY, enc(RSA_KEY, kid="r2"), enc(RSA_KEY, kid="r3"),
+        enc(EC_KEY, kid="k2", alg="ECDH-ES+A128KW"), enc(EC_KEY, kid="k3"), X_KEY,
+    )  # fmt: skip
+    chosen = {algorithm: encryption_key(document, algorithm).kid for algorithm in ENCRYPTIONS}
+    assert chosen == {"RSA-OAEP-256": "r2", "ECDH-ES": "k3", "ECDH-ES+A128KW": "k2", "ECDH-ES+A256KW": "k3"}
+
+
+@pytest.mark.spec("OpenID Connect Core §10.2")
+def test_among_several_keys_one_for_encryption_needs_a_kid() -> None:
+    nameless = {name: value for name, value in enc(EC_KEY).items() if name != "kid"}
+    assert encryption_key(of(nameless), "ECDH-ES").kid == ""
+    with pytest.raises(ForeignKeyRefused, match="needs a kid"):
+        encryption_key(of(EC_KEY, nameless), "ECDH-ES")
+    assert clean_jwks(of(EC_KEY, nameless))  # for a client that asks for no encryption it does no harm
+
+
+@pytest.mark.spec("RFC 7517 §4.5")
+def test_keys_of_one_use_need_kids_of_their_own() -> None:
+    for document in (of(enc(EC_KEY), enc(RSA_KEY, kid="k1")), of(EC_KEY, {**RSA_KEY, "kid": "k1"})):
+        with pytest.raises(ForeignKeyRefused, match="kid of its own"):
+            clean_jwks(document)
+    both = of({**EC_KEY, "use": "sig"}, enc(RSA_KEY, kid="k1"))
+    assert clean_jwks(both) == both
+
+
+@pytest.mark.spec("issue 2 of 6: a client proves itself whatever else it registered")
+def test_a_key_for_encryption_says_nothing_about_the_keys_that_sign() -> None:
+    unsound = enc(RSA_KEY, n=number(2**1023 + 1))
+    assert [item.kid for item in signature_keys(of(EC_KEY, unsound))] == ["k1"]

@@ -1,4 +1,4 @@
-"""keys.api.verify_foreign_jwt: what clients sign with the keys that they registered."""
+"""keys/foreign_tokens.py: what clients sign with the keys that they registered."""
 
 import hmac
 import json
@@ -128,6 +128,28 @@ def test_a_signature_of_a_decoy_is_refused_too() -> None:
     for document in (None, of(EC_KEY)):
         with pytest.raises(TokenRefused, match="None of the registered keys"):
             verified(signed(CLAIMS, one, kid="nobody"), document)
+
+
+@pytest.mark.spec("RFC 7517 §4.2, RFC 7523 §3")
+def test_a_key_for_encryption_verifies_nothing() -> None:
+    """Neither in a set of its own nor beside the client's key, by kid or by algorithm."""
+    other = {**EC_KEY, "kid": "enc", "use": "enc"}
+    with pytest.raises(ForeignKeyRefused, match="one for signatures"):
+        verified(signed(CLAIMS, key(), kid="enc"), of(other))
+    for kid in ("enc", None):
+        with pytest.raises(TokenRefused):
+            verified(signed(CLAIMS, key(), kid=kid), of(RSA_KEY, other))
+    assert verified(signed(CLAIMS, key("RS256"), "RS256", kid="r1"), of(RSA_KEY, other))
+
+
+@pytest.mark.spec("RFC 7517 §4.2, RFC 7523 §3")
+def test_a_client_that_signs_needs_a_key_for_it() -> None:
+    encryption = {**EC_KEY, "kid": "enc", "use": "enc"}
+    api.check_signature_keys(of(encryption, RSA_KEY))
+    weak = rsa.generate_private_key(public_exponent=65_537, key_size=1024)  # noqa: S505  (that is the point)
+    for document in (of(encryption), of(), {}, of(encryption, jwk(weak, "RS256", "weak"))):
+        with pytest.raises(ForeignKeyRefused):
+            api.check_signature_keys(document)
 
 
 def test_a_registered_set_that_is_no_longer_sound_refuses() -> None:

@@ -1,7 +1,7 @@
 """keys/jwk.py: JWKs and thumbprints, held against what the specifications print."""
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, mldsa, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, mldsa, x448
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,11 +84,11 @@ def test_a_key_of_another_parameter_set_has_no_jwk_form() -> None:
 @pytest.mark.spec("keys.md Signing and publishing")
 @pytest.mark.parametrize(
     "key",
-    [x25519.X25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256K1()), dsa.generate_private_key(2048)],
-    ids=["X25519", "secp256k1", "DSA"],
+    [x448.X448PrivateKey.generate(), ec.generate_private_key(ec.SECP256K1()), dsa.generate_private_key(2048)],
+    ids=["X448", "secp256k1", "DSA"],
 )
 def test_other_kinds_of_keys_have_no_jwk_form(
-    key: x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey,
+    key: x448.X448PrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey,
 ) -> None:
     with pytest.raises(UnknownAlgorithm, match="ES256"):
         jwk.key_members(key.public_key(), "ES256")

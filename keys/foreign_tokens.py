@@ -1,0 +1,59 @@
+"""Tokens that clients sign with keys of their own (RFC 7515, RFC 8725)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keys import compact, foreign_keys, jose
+from keys.errors import TokenRefused
+
+
+def foreign_algorithms() -> Sequence[str]:
+    """The algorithms that a client's own signature may have."""
+    return foreign_keys.ALGORITHMS
+
+
+def check_signature_keys(jwks: Mapping[str, Any]) -> None:
+    """Hold the JWK Set of a client that signs against what `verify_foreign_jwt` needs of it.
+
+    Arguments:
+        jwks: the JWK Set, from JSON.
+
+    Raises:
+        ForeignKeyRefused: no key is one for signatures, or one of them is not sound.
+    """
+    foreign_keys.signature_keys(jwks)
+
+
+def unverified_claims(token: str) -> Mapping[str, Any]:
+    """The claims of a client's assertion that nobody has verified: only to learn whose keys to ask.
+
+    Raises:
+        TokenRefused: it is malformed.
+    """
+    return compact.parse(token, own=False).claims
+
+
+def verify_foreign_jwt(token: str, *, jwks: Mapping[str, Any] | None, typ: str) -> Mapping[str, Any]:
+    """The claims of a token that a client signed with one of its registered keys.
+
+    What the claims have to say (issuer, audience, expiry, once only) is the caller's to check.
+
+    Arguments:
+        token: the compact JWS.
+        jwks: the client's registered JWK Set; None where there is no client, which costs as much to refuse.
+        typ: the kind of token that is expected; one that names no kind, or just `JWT`, passes as well.
+
+    Raises:
+        TokenRefused: it is malformed, another kind, or not signed by one of these keys with its algorithm.
+        ForeignKeyRefused: the JWK Set has no key for signatures, or one that is not sound.
+    """
+    parsed = compact.parse(token, own=False)
+    if parsed.typ.lower().removeprefix("application/") not in ("", "jwt", typ):
+        raise TokenRefused(f"The token is of the kind {parsed.typ[:32]!r}, and {typ!r} is expected.")
+    keys = foreign_keys.signature_keys(foreign_keys.DECOY_SET if jwks is None else jwks)
+    key = None if jwks is None else foreign_keys.choose(keys, kid=parsed.kid, algorithm=parsed.algorithm)
+    held = key or foreign_keys.decoy(parsed.algorithm)
+    jose.verify_signature(parsed, key=held.public_key, algorithm=held.algorithm)
+    if key is None:
+        raise TokenRefused("None of the registered keys is the one that signed this token.")
+    return parsed.claims

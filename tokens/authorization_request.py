@@ -1,19 +1,24 @@
-"""An authorization request, read strictly (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1, RFC 8707, RFC 9101)."""
+"""An authorization request, read strictly (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1, §3.3.2.1, RFC 8707)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from tokens import pkce, scopes
+from tokens import claims_request, pkce, response_types, scopes
+from tokens.claims_request import ClaimsRequest
 from tokens.errors import AuthorizationRefused, InvalidRequest, InvalidScope
 from tokens.protocol import ProtocolRequest
 from tokens.reading import Pairs, authorization_pairs
-from tokens.vocabulary import Prompt, ResponseMode
+from tokens.vocabulary import Prompt, ResponseMode, ResponseType
 
 MAX_NONCE = 512
 _MAX_AGE_DIGITS = 9
 # Until they exist, a request that relies on them must not be taken for one without (OpenID Connect Core §6).
-_NOT_YET = {"request": "request_not_supported", "request_uri": "request_uri_not_supported"}
+_NOT_YET = {
+    "request": "request_not_supported",
+    "request_uri": "request_uri_not_supported",
+    "registration": "registration_not_supported",
+}
 _FULFILLED_PROMPTS = (Prompt.LOGIN, Prompt.SELECT_ACCOUNT)
 _REPEATABLE = frozenset({"resource"})
 
@@ -51,15 +56,19 @@ class AuthorizationRequest:
     """What is asked for, once every rule that needs no row holds.
 
     Attributes:
+        response_type: what comes back.
+        claims: claims asked for one by one.
         max_age: how old the sign-in may be, in seconds; None for any age.
         prompts: what the person has to be asked again.
     """
 
+    response_type: ResponseType
     scopes: tuple[str, ...]
     resources: tuple[str, ...]
     state: str
     nonce: str
     code_challenge: str
+    claims: ClaimsRequest
     prompts: frozenset[Prompt]
     max_age: int | None
 
@@ -81,11 +90,16 @@ def read(request: ProtocolRequest) -> RawRequest:
 
 
 def response_mode_of(raw: RawRequest) -> ResponseMode:
-    """How to answer, even where the answer is a refusal; the default where the request says nothing sensible."""
+    """How to answer, even where the answer is a refusal; the default where the request says nothing sensible.
+
+    Never by the query where tokens are asked for (OAuth 2.0 Multiple Response Types §3.0).
+    """
+    default = response_types.default_mode(response_types.parse(raw.get("response_type")))
     try:
-        return ResponseMode(raw.get("response_mode") or ResponseMode.QUERY)
+        asked = ResponseMode(raw.get("response_mode"))
     except ValueError:
-        return ResponseMode.QUERY
+        return default
+    return default if asked is ResponseMode.QUERY else asked
 
 
 def parse(raw: RawRequest) -> AuthorizationRequest:
@@ -95,16 +109,19 @@ def parse(raw: RawRequest) -> AuthorizationRequest:
         AuthorizationRefused: one doesn't hold; the client may learn which.
     """
     _refuse_unusable(raw)
+    response_type = _response_type(raw)
     try:
         asked = scopes.parse(raw.get("scope"))
     except InvalidScope as error:
         raise AuthorizationRefused("invalid_scope", error.public) from error
     return AuthorizationRequest(
+        response_type=response_type,
         scopes=asked,
         resources=tuple(dict.fromkeys(value for name, value in raw.pairs if name == "resource")),
         state=raw.get("state"),
         nonce=_nonce(raw),
         code_challenge=_challenge(raw),
+        claims=claims_request.parse(raw.get("claims")),
         prompts=_prompts(raw),
         max_age=_max_age(raw),
     )
@@ -116,12 +133,19 @@ def _refuse_unusable(raw: RawRequest) -> None:
     for name, word in _NOT_YET.items():
         if name in raw.first:
             raise AuthorizationRefused(word, f"The parameter {name} is not supported here.")
-    if not raw.get("response_type"):
-        raise AuthorizationRefused("invalid_request", "The parameter response_type is missing.")
-    if raw.get("response_type") != "code":
-        raise AuthorizationRefused("unsupported_response_type", "The response_type must be code.")
     if raw.get("response_mode") not in ("", *ResponseMode):
         raise AuthorizationRefused("invalid_request", "There is no such response_mode.")
+
+
+def _response_type(raw: RawRequest) -> ResponseType:
+    if not raw.get("response_type"):
+        raise AuthorizationRefused("invalid_request", "The parameter response_type is missing.")
+    found = response_types.parse(raw.get("response_type"))
+    if found is None:
+        raise AuthorizationRefused("unsupported_response_type", "There is no such response_type here.")
+    if raw.get("response_mode") == ResponseMode.QUERY and found is not ResponseType.CODE:
+        raise AuthorizationRefused("invalid_request", "Tokens never travel in a query: leave response_mode out.")
+    return found
 
 
 def _nonce(raw: RawRequest) -> str:

@@ -6,16 +6,26 @@ from tokens import resources
 from tokens.authorization_request import AuthorizationRequest
 from tokens.errors import AuthorizationRefused, InvalidTarget
 from tokens.models import Client
-from tokens.scopes import OFFLINE_ACCESS
+from tokens.scopes import OFFLINE_ACCESS, OPENID
 from tokens.vocabulary import ClientKind, GrantType
 
 Check = Callable[[AuthorizationRequest, Client], None]
 
 
-def may_use_codes(request: AuthorizationRequest, client: Client) -> None:  # noqa: ARG001
-    """The client is registered for the grant type (RFC 6749 §4.1.2.1, unauthorized_client)."""
-    if GrantType.AUTHORIZATION_CODE not in client.grant_types:
-        raise AuthorizationRefused("unauthorized_client", "This client may not use authorization codes.")
+def may_use_the_response_type(request: AuthorizationRequest, client: Client) -> None:
+    """The client is registered for what it asks for (RFC 6749 §4.1.2.1, unauthorized_client)."""
+    if request.response_type not in client.response_types:
+        raise AuthorizationRefused("unauthorized_client", "This client may not use this response_type.")
+
+
+def binds_the_id_token(request: AuthorizationRequest, client: Client) -> None:  # noqa: ARG001
+    """An ID token through the browser needs `openid` and a nonce (OpenID Connect Core §3.2.2.1, §3.3.2.11)."""
+    if not request.response_type.has_id_token:
+        return
+    if OPENID not in request.scopes:
+        raise AuthorizationRefused("invalid_request", "An ID token needs the scope openid.")
+    if not request.nonce:
+        raise AuthorizationRefused("invalid_request", "An ID token through the browser needs a nonce.")
 
 
 def scopes_are_registered(request: AuthorizationRequest, client: Client) -> None:
@@ -34,16 +44,27 @@ def resources_are_registered(request: AuthorizationRequest, client: Client) -> N
 
 def proves_possession(request: AuthorizationRequest, client: Client) -> None:
     """PKCE for public clients, and for all others unless they are registered otherwise (RFC 9700 §2.1.1)."""
-    if not request.code_challenge and (client.require_pkce or client.kind == ClientKind.PUBLIC):
+    if not request.response_type.has_code or request.code_challenge:
+        return
+    if client.require_pkce or client.kind == ClientKind.PUBLIC:
         raise AuthorizationRefused("invalid_request", "The parameter code_challenge is missing (RFC 7636, S256).")
 
 
-CHECKS: tuple[Check, ...] = (may_use_codes, scopes_are_registered, resources_are_registered, proves_possession)
+CHECKS: tuple[Check, ...] = (
+    may_use_the_response_type,
+    binds_the_id_token,
+    scopes_are_registered,
+    resources_are_registered,
+    proves_possession,
+)
 
 
 def granted_scopes(request: AuthorizationRequest, client: Client) -> tuple[str, ...]:
-    """What can be granted of what was asked for: nothing to refresh for a client that can't refresh."""
+    """What can be granted of what was asked for: nothing to refresh without a code, or for a client that can't.
+
+    So says OpenID Connect Core §11.
+    """
     asked = request.scopes or tuple(scope for scope in client.scopes if scope != OFFLINE_ACCESS)
-    if GrantType.REFRESH_TOKEN in client.grant_types:
+    if request.response_type.has_code and GrantType.REFRESH_TOKEN in client.grant_types:
         return asked
     return tuple(scope for scope in asked if scope != OFFLINE_ACCESS)

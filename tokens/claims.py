@@ -5,6 +5,7 @@ import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from accounts.acr import acr_of
 from tokens.authorization import Authorization
 
 JTI_BYTES = 12
@@ -59,14 +60,25 @@ def access_token_claims(
     }
     if authorization.scopes:  # an empty one is no scope (RFC 6749 §3.3)
         claims["scope"] = " ".join(authorization.scopes)
-    if authorization.auth_time is not None:
-        claims["auth_time"] = int(authorization.auth_time.timestamp())
-        claims["amr"] = list(authorization.methods)
-    if authorization.sid:
-        claims["sid"] = authorization.sid
+    claims |= authentication_claims(authorization)
     if authorization.roles:
         claims["roles"] = list(authorization.roles)
     return claims
+
+
+def authentication_claims(authorization: Authorization) -> dict[str, object]:
+    """When and how the person proved who they are, and in which session; nothing where there is no person.
+
+    For ID tokens (OpenID Connect Core §2) and access tokens (RFC 9068 §2.2.1) alike.
+    """
+    if authorization.auth_time is None:
+        return {}
+    claims: dict[str, object] = {
+        "auth_time": int(authorization.auth_time.timestamp()),
+        "acr": acr_of(authorization.methods),
+        "amr": list(authorization.methods),
+    }
+    return {**claims, "sid": authorization.sid} if authorization.sid else claims
 
 
 def shorter(own: timedelta | None, realms: timedelta) -> timedelta:

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tokens.authorization import Authorization
+from tokens.claims import authentication_claims
 
 LIFETIME = timedelta(minutes=10)
-# The hash of at_hash is the one of the signature's algorithm; ML-DSA names none, so there is no at_hash for it.
+PROTOCOL_CLAIMS = ("sub", "iss", "aud", "azp", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid")  # for discovery
+# The hash of at_hash and c_hash is the one of the signature's algorithm; ML-DSA names none, so there are none for it.
 _HASHES: dict[str, Callable[[bytes], Any]] = {
     "ES256": hashlib.sha256,
     "RS256": hashlib.sha256,
@@ -20,30 +22,34 @@ _HASHES: dict[str, Callable[[bytes], Any]] = {
 }
 
 
-def id_token_claims(authorization: Authorization, *, access_token: str, issued_at: datetime) -> dict[str, object]:
-    """The payload of an ID token; who the person is beyond `sub`, `/userinfo` tells.
+def id_token_claims(
+    authorization: Authorization, *, issued_at: datetime, access_token: str = "", code: str = ""
+) -> dict[str, object]:
+    """The payload of an ID token.
+
+    Who the person is beyond `sub`, `/userinfo` tells; only what was asked for here stands here.
 
     Arguments:
         authorization: what was decided; of a person.
-        access_token: the token that comes with it; its hash binds the two.
         issued_at: aware; becomes `iat`.
+        access_token: the token that comes with it, "" for none; its hash binds the two (§3.1.3.6, §3.2.2.10).
+        code: the code that comes with it, "" for none; the same (§3.3.2.11).
     """
     claims: dict[str, object] = {
+        **authorization.identity,
         "iss": authorization.issuer,
         "sub": authorization.subject,
         "aud": authorization.client_id,
+        "azp": authorization.client_id,
         "exp": int((issued_at + LIFETIME).timestamp()),
         "iat": int(issued_at.timestamp()),
-        "amr": list(authorization.methods),
+        **authentication_claims(authorization),
     }
-    if authorization.auth_time is not None:
-        claims["auth_time"] = int(authorization.auth_time.timestamp())
     if authorization.nonce:
         claims["nonce"] = authorization.nonce
-    if authorization.sid:
-        claims["sid"] = authorization.sid
-    if authorization.id_token_alg in _HASHES:
-        claims["at_hash"] = half_hash(access_token, authorization.id_token_alg)
+    for name, text in (("at_hash", access_token), ("c_hash", code)):
+        if text and authorization.id_token_alg in _HASHES:
+            claims[name] = half_hash(text, authorization.id_token_alg)
     return claims
 
 
@@ -51,7 +57,7 @@ def half_hash(text: str, algorithm: str) -> str:
     """The left half of a text's hash, base64url (OpenID Connect Core §3.1.3.6).
 
     Arguments:
-        text: the access token.
+        text: the access token or the code.
         algorithm: of the ID token's signature.
     """
     digest: bytes = _HASHES[algorithm](text.encode("ascii")).digest()

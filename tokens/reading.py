@@ -26,6 +26,7 @@ _LONG_FIELDS = {
     "token": 12_288,
     "access_token": 12_288,
     "id_token_hint": 4_096,
+    "claims": 4_096,
 }  # signed, and ML-DSA is long
 _CREDENTIALS = frozenset(
     {

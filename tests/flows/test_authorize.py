@@ -116,8 +116,8 @@ def test_a_client_beyond_doubt_learns_what_is_wrong(app: App, changes: dict[str,
 
 
 @pytest.mark.spec("RFC 6749 §4.1.2.1, unauthorized_client")
-def test_a_client_without_the_grant_type_is_refused(app: App) -> None:
-    type(app.client).objects.update(grant_types=["client_credentials"])
+def test_a_client_without_the_response_type_is_refused(app: App) -> None:
+    type(app.client).objects.update(response_types=[])
     app.sign_in()
     assert sent_back(app.authorize())["error"] == "unauthorized_client"
 

@@ -293,10 +293,10 @@ def test_discovery_lists_what_works(app: App) -> None:
     found = json.loads(app.browser.get("/.well-known/openid-configuration").content)
     assert found["authorization_endpoint"] == f"{ISSUER}/authorize"
     assert found["userinfo_endpoint"] == f"{ISSUER}/userinfo"
-    assert found["response_types_supported"] == ["code"]
+    assert "code" in found["response_types_supported"]
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert found["id_token_signing_alg_values_supported"] == ["ES256"]
-    assert {"authorization_code", "refresh_token", "client_credentials"} == set(found["grant_types_supported"])
+    assert {"authorization_code", "refresh_token", "client_credentials", "implicit"} == set(found["grant_types_supported"])
     assert found["authorization_response_iss_parameter_supported"] is True
     assert app.browser.get("/.well-known/oauth-authorization-server").json() == found
 

@@ -72,8 +72,10 @@ def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser:
 def test_discovery_offers_what_the_registries_have(browser: Browser, realm: Realm) -> None:
     found = browser.get("/.well-known/openid-configuration").json()
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
-    assert found["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
-    assert found["response_types_supported"] == ["code"]
+    assert found["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials", "implicit"]
+    assert found["response_types_supported"] == [
+        "code", "code id_token", "id_token", "code token", "code id_token token", "id_token token",
+    ]  # fmt: skip
     assert found["token_endpoint_auth_methods_supported"] == [*methods, "none"]
     assert found["revocation_endpoint_auth_methods_supported"] == [*methods, "none"]
     assert found["introspection_endpoint_auth_methods_supported"] == methods, "a public client may not introspect"

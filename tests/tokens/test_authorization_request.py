@@ -55,7 +55,8 @@ def test_get_and_post_say_the_same() -> None:
     [
         ({"response_type": ""}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
-        ({"response_type": "code id_token"}, "unsupported_response_type"),
+        ({"response_type": "code code"}, "unsupported_response_type"),
+        ({"response_type": "code none"}, "unsupported_response_type"),
         ({"response_mode": "web_message"}, "invalid_request"),
         ({"scope": "a  b"}, "invalid_scope"),
         ({"scope": 'a"'}, "invalid_scope"),

@@ -44,6 +44,7 @@ def test_a_token_says_who_what_and_until_when() -> None:
         "client_id": "signet-direct",
         "scope": "openid profile",
         "auth_time": 1_795_176_000,
+        "acr": "urn:signet:acr:single-factor",
         "amr": ["pwd"],
     }
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.acr import SINGLE_FACTOR
 from keys import api
 from tests.tokens.test_claims import AUTHORIZATION, NOON
 from tokens.id_token import LIFETIME, half_hash, id_token_claims
@@ -21,9 +22,11 @@ def test_an_id_token_says_who_signed_in_how_and_when() -> None:
         "iss": SIGNED_IN.issuer,
         "sub": SIGNED_IN.subject,
         "aud": "app",
+        "azp": "app",
         "exp": int((NOON + LIFETIME).timestamp()),
         "iat": int(NOON.timestamp()),
         "auth_time": int(NOON.timestamp()),
+        "acr": SINGLE_FACTOR,
         "amr": ["pwd"],
         "nonce": "n",
         "sid": "s" * 22,

@@ -1,14 +1,20 @@
-"""The authorization endpoint's decision (RFC 6749 §4.1.1, RFC 9207, OpenID Connect Core §3.1.2).
+"""The authorization endpoint's decision (RFC 6749 §4.1.1, RFC 9207, OpenID Connect Core §3.1.2, §3.2.2, §3.3.2).
 
 Errors go to the redirect URI only when client and URI are beyond doubt; else a person reads them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
+from accounts.acr import acr_of
+from accounts.claims import standard_claims
 from accounts.models import User
-from accounts.selectors import LiveSession
+from accounts.selectors import LiveSession, person_facts
+from keys import api
+from keys.errors import TokenRefused
 from realms.models import Realm
 from tokens import redirect_uris
 from tokens.authorization_request import AuthorizationRequest, RawRequest, parse, read, response_mode_of
@@ -17,9 +23,11 @@ from tokens.errors import AuthorizationRefused, PageError
 from tokens.models import Client
 from tokens.protocol import ProtocolRequest
 from tokens.selectors import client_of, consented_scopes
-from tokens.services.codes import begin_code_grant
+from tokens.services.codes import begin_grant, code_of
 from tokens.services.consent import remember
-from tokens.vocabulary import ClientKind, Prompt, ResponseMode
+from tokens.services.issuance import issue_through_browser
+from tokens.services.live_grants import authorization_of, subject_for
+from tokens.vocabulary import ClientKind, Prompt, ResponseMode, ResponseType
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +124,47 @@ def _decide(
     asked: _Asked, wanted: AuthorizationRequest, *, live: LiveSession | None, now: datetime, decision: bool | None
 ) -> Outcome:
     silent = Prompt.NONE in wanted.prompts
-    if live is None or _must_sign_in_again(wanted, live, now):
+    expected = _expected_subjects(asked, wanted, now)
+    if live is None or _must_sign_in_again(wanted, live, now) or not _is_one_of(expected, asked, live):
         if silent:
             raise AuthorizationRefused("login_required", "The person is not signed in, or not lately enough.")
         return SignInNeeded(asked.raw.query_after_sign_in(), asked.raw.get("login_hint"))
+    _refuse_unmet_classes(wanted, live)
     if decision is False:
         raise AuthorizationRefused("access_denied", "The person did not allow it.")
     scopes = granted_scopes(wanted, asked.client)
-    if decision is None and _must_consent(asked.client, wanted, scopes, live):
+    shown = _to_be_allowed(asked.client, wanted, scopes)
+    if decision is None and _must_consent(asked.client, wanted, shown, live):
         if silent:
             raise AuthorizationRefused("consent_required", "The person has not allowed this yet.")
-        return ConsentNeeded(asked.client, live.person, scopes, asked.raw.query())
+        return ConsentNeeded(asked.client, live.person, shown, asked.raw.query())
     if decision:
-        remember(person=live.person, client=asked.client, scopes=scopes, now=now)
-    code = begin_code_grant(
-        realm=asked.realm,
-        client=asked.client,
-        live=live,
-        scopes=scopes,
-        request=wanted,
-        redirect_uri=asked.redirect_uri,
-        now=now,
-    )
-    return asked.answer(code=code)
+        remember(person=live.person, client=asked.client, scopes=shown, now=now)
+    return asked.answer(**_granted(asked, wanted, scopes, live=live, now=now))
+
+
+def _expected_subjects(asked: _Asked, wanted: AuthorizationRequest, now: datetime) -> frozenset[str]:
+    """Who the client says that it must be about: by the `sub` that it knows, or by an earlier ID token (§3.1.2.2).
+
+    Raises:
+        AuthorizationRefused: the ID token is none that this client got here; one that is over is still a hint.
+    """
+    hint = asked.raw.get("id_token_hint")
+    expected = {wanted.claims.subject} - {""}
+    if not hint:
+        return frozenset(expected)
+    try:
+        claims = api.verify_jwt(
+            hint, realm=asked.realm, typ="JWT", audience=asked.client.client_id, now=now, expired_ok=True
+        ).claims
+    except TokenRefused as error:
+        raise AuthorizationRefused("invalid_request", "The id_token_hint is no ID token of this client.") from error
+    return frozenset(expected | {str(claims.get("sub"))})
+
+
+def _is_one_of(expected: frozenset[str], asked: _Asked, live: LiveSession) -> bool:
+    """Whether the person is who the client expects; two different expectations nobody meets."""
+    return expected <= {subject_for(live.person.subject, client=asked.client, realm=asked.realm)}
 
 
 def _must_sign_in_again(wanted: AuthorizationRequest, live: LiveSession, now: datetime) -> bool:
@@ -148,9 +174,47 @@ def _must_sign_in_again(wanted: AuthorizationRequest, live: LiveSession, now: da
     return wanted.max_age is not None and now - live.session.auth_time > timedelta(seconds=wanted.max_age)
 
 
+def _refuse_unmet_classes(wanted: AuthorizationRequest, live: LiveSession) -> None:
+    """An essential `acr` that the sign-in doesn't have is a failed sign-in (§5.5.1.1); a wish in acr_values is not."""
+    demanded = wanted.claims.acr_values
+    if demanded and acr_of(tuple(live.session.methods)) not in demanded:
+        raise AuthorizationRefused("unmet_authentication_requirements", "No sign-in here is of a demanded acr.")
+
+
+def _to_be_allowed(client: Client, wanted: AuthorizationRequest, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """What the person is asked for: the scopes, and those whose claims are asked for one by one."""
+    return tuple(dict.fromkeys((*scopes, *wanted.claims.within(frozenset(client.scopes)).scopes)))
+
+
 def _must_consent(client: Client, wanted: AuthorizationRequest, scopes: tuple[str, ...], live: LiveSession) -> bool:
     if Prompt.CONSENT in wanted.prompts:
         return True
     if client.first_party:
         return False
     return not set(scopes) <= consented_scopes(user_id=live.person.pk, client_id=client.pk)
+
+
+def _granted(
+    asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str, ...], *, live: LiveSession, now: datetime
+) -> dict[str, str]:
+    """The grant's row and what the client gets of it right away; no row without its answer."""
+    realm, response_type = asked.realm, wanted.response_type
+    with transaction.atomic():
+        grant = begin_grant(
+            realm=realm,
+            client=asked.client,
+            live=live,
+            scopes=scopes,
+            request=wanted,
+            redirect_uri=asked.redirect_uri,
+            now=now,
+        )
+        code = code_of(grant, realm=realm, now=now) if response_type.has_code else ""
+        authorization = authorization_of(grant, realm=realm, roles=live.roles)
+        if response_type is ResponseType.ID_TOKEN:
+            # No access token will ever ask userinfo, so the ID token tells what the scopes have (§5.4).
+            identity = standard_claims(
+                person_facts(live.person), scopes=frozenset(scopes), requested=frozenset(wanted.claims.id_token)
+            )
+            authorization = replace(authorization, identity=identity)
+        return issue_through_browser(authorization, response_type, code=code, realm=realm, now=now)

@@ -37,7 +37,7 @@ _REDEEM = f"""
 """  # noqa: S608  (both parts are constants of ours)
 
 
-def begin_code_grant(
+def begin_grant(
     *,
     realm: Realm,
     client: Client,
@@ -46,41 +46,46 @@ def begin_code_grant(
     request: AuthorizationRequest,
     redirect_uri: str,
     now: datetime,
-) -> str:
-    """Write the grant of a person who allowed it, and return its code.
+) -> Grant:
+    """Write the grant of a person who allowed it in their browser.
 
     Arguments:
         realm, client, live: for whom, by whom.
         scopes: what is granted.
-        request: with the challenge, the nonce and the audiences.
-        redirect_uri: where the code goes; it has to be shown again.
+        request: with the response type, the challenge, the nonce, the claims and the audiences.
+        redirect_uri: where the answer goes; whoever redeems a code has to show it again.
         now: aware time of the grant.
-
-    Raises:
-        KeysError: no key may tag now; nothing was written.
     """
-    offline = OFFLINE_ACCESS in scopes
     longest = shorter(client.refresh_absolute_lifetime, realm.refresh_absolute_lifetime)
-    ends = now + (longest if offline else CODE_LIFETIME + realm.access_token_lifetime)
-    kid = api.tagging_kid(realm=realm, expires_at=now + CODE_LIFETIME, at=now)
-    grant = Grant.objects.create(
+    ends = now + (longest if OFFLINE_ACCESS in scopes else CODE_LIFETIME + realm.access_token_lifetime)
+    return Grant.objects.create(
         realm=realm,
         client=client,
         user=live.person,
         session=live.session,
         scopes=list(scopes),
         resources=list(request.resources),
+        claims=request.claims.within(frozenset(client.scopes)).stored(),
         auth_time=live.session.auth_time,
         methods=list(live.session.methods),
         redirect_uri=redirect_uri,
         code_challenge=request.code_challenge,
         nonce=request.nonce,
-        code_expires_at=now + CODE_LIFETIME,
+        code_expires_at=now + CODE_LIFETIME if request.response_type.has_code else None,
         created_at=now,
         rotated_at=now,
         idle_expires_at=min(now + shorter(client.refresh_idle_lifetime, realm.refresh_idle_lifetime), ends),
         absolute_expires_at=ends,
     )
+
+
+def code_of(grant: Grant, *, realm: Realm, now: datetime) -> str:
+    """The code of a grant that has just begun.
+
+    Raises:
+        KeysError: no key may tag now.
+    """
+    kid = api.tagging_kid(realm=realm, expires_at=now + CODE_LIFETIME, at=now)
     handle = Handle(HandlePurpose.CODE, kid, settings.IDP_HANDLE_EPOCH, grant.pk, 0)
     return encode(handle, api.mac(handle.message(), realm=realm, kid=kid, now=now))
 

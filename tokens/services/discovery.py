@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from accounts.acr import ACR_VALUES
 from accounts.claims import SUPPORTED_CLAIMS
 from keys import api
 from realms.models import Realm
 from tokens.client_auth import METHODS
 from tokens.grants import GRANTS
+from tokens.id_token import PROTOCOL_CLAIMS
 from tokens.pkce import METHODS as PKCE_METHODS
+from tokens.response_types import IMPLICIT
 from tokens.scopes import STANDARD_SCOPES
-from tokens.vocabulary import AuthMethod, Prompt, ResponseMode
+from tokens.vocabulary import AuthMethod, Prompt, ResponseMode, ResponseType
 
 
 def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
@@ -28,16 +31,18 @@ def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
     proven = [name for name in methods if name != AuthMethod.NONE]
     found: dict[str, object] = {
         "scopes_supported": list(STANDARD_SCOPES),
-        "response_types_supported": ["code"],
+        "response_types_supported": [kind.value for kind in ResponseType],
         "response_modes_supported": [mode.value for mode in ResponseMode],
-        "grant_types_supported": [grant.type.value for grant in GRANTS],
+        "grant_types_supported": [*(grant.type.value for grant in GRANTS), IMPLICIT],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": api.published_algorithms(realm.slug, now=now),
         "code_challenge_methods_supported": list(PKCE_METHODS),
-        "claims_supported": ["sub", *SUPPORTED_CLAIMS],
+        "acr_values_supported": list(ACR_VALUES),
+        "claim_types_supported": ["normal"],
+        "claims_supported": [*PROTOCOL_CLAIMS, *SUPPORTED_CLAIMS],
         "prompt_values_supported": [prompt.value for prompt in Prompt],
         "authorization_response_iss_parameter_supported": True,
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }

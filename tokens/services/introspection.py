@@ -18,7 +18,7 @@ from tokens.vocabulary import ClientKind, RevocationReason
 
 INACTIVE: Mapping[str, object] = {"active": False}
 # What a resource server learns; all of it stands in the token already.
-_MEMBERS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "amr", "roles")
+_MEMBERS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "sid", "roles")
 
 
 def introspect(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:

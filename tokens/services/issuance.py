@@ -10,7 +10,7 @@ from tokens.authorization import Authorization
 from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live, shorter
 from tokens.id_token import id_token_claims
 from tokens.services.tagging import refresh_token_for
-from tokens.vocabulary import ACCESS_TOKEN_TYPE
+from tokens.vocabulary import ACCESS_TOKEN_TYPE, ResponseType
 
 _LONG_AGO = timedelta(hours=1)  # past every verifier's leeway
 
@@ -69,26 +69,65 @@ def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Token
     Raises:
         KeysError: no key may sign now; nothing was handed out.
     """
+    access_token, expires_in = _access_token(authorization, realm=realm, now=now)
+    refreshable = authorization.refreshable and authorization.grant_id is not None
+    return Tokens(
+        access_token=access_token,
+        expires_in=expires_in,
+        scope=" ".join(authorization.scopes),
+        refresh_token=refresh_token_for(authorization, realm=realm, now=now) if refreshable else None,
+        id_token=_id_token(authorization, realm=realm, now=now, access_token=access_token),
+    )
+
+
+def issue_through_browser(
+    authorization: Authorization, response_type: ResponseType, *, code: str, realm: Realm, now: datetime
+) -> dict[str, str]:
+    """What the authorization endpoint hands out itself (OpenID Connect Core §3.2.2.5, §3.3.2.5).
+
+    Arguments:
+        authorization: what was decided.
+        response_type: which of code, ID token and access token there are to be.
+        code: the grant's; "" for none.
+        realm: whose keys sign.
+        now: aware.
+
+    Returns:
+        The parameters of the answer.
+
+    Raises:
+        KeysError: no key may sign now; nothing was handed out.
+    """
+    found = {"code": code} if code else {}
+    access_token = ""
+    if response_type.has_token:
+        access_token, expires_in = _access_token(authorization, realm=realm, now=now)
+        found |= {"access_token": access_token, "token_type": "Bearer", "expires_in": str(expires_in)}
+        found |= {"scope": " ".join(authorization.scopes)} if authorization.scopes else {}
+    if response_type.has_id_token:
+        id_token = _id_token(authorization, realm=realm, now=now, access_token=access_token, code=code)
+        found |= {"id_token": id_token} if id_token else {}
+    return found
+
+
+def _access_token(authorization: Authorization, *, realm: Realm, now: datetime) -> tuple[str, int]:
+    """The token, and for how many seconds it lives."""
     longest = shorter(authorization.access_token_lifetime, realm.access_token_lifetime)
     lifetime = seconds_to_live(longest, issued_at=now, grant_expires_at=authorization.expires_at)
     claims = access_token_claims(
         authorization, issued_at=now, expires_at=now + lifetime, random=secrets.token_bytes(JTI_BYTES)
     )
-    signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, algorithm=authorization.access_token_alg, now=now)
-    refreshable = authorization.refreshable and authorization.grant_id is not None
-    return Tokens(
-        access_token=signed.token,
-        expires_in=int(lifetime.total_seconds()),
-        scope=" ".join(authorization.scopes),
-        refresh_token=refresh_token_for(authorization, realm=realm, now=now) if refreshable else None,
-        id_token=_id_token(authorization, signed.token, realm=realm, now=now),
-    )
+    algorithm = authorization.access_token_alg
+    signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, algorithm=algorithm, now=now)
+    return signed.token, int(lifetime.total_seconds())
 
 
-def _id_token(authorization: Authorization, access_token: str, *, realm: Realm, now: datetime) -> str | None:
+def _id_token(
+    authorization: Authorization, *, realm: Realm, now: datetime, access_token: str = "", code: str = ""
+) -> str | None:
     if not authorization.id_token_alg:
         return None
-    claims = id_token_claims(authorization, access_token=access_token, issued_at=now)
+    claims = id_token_claims(authorization, issued_at=now, access_token=access_token, code=code)
     return api.sign_jwt(claims, realm=realm, typ="JWT", algorithm=authorization.id_token_alg, now=now).token
 
 

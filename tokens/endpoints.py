@@ -64,9 +64,9 @@ def metadata(issuer: str, lists: Mapping[str, object]) -> dict[str, object]:
 
     Arguments:
         issuer: the realm's, from its row; nothing comes from the request.
-        lists: what the registries offer, by the names of RFC 8414.
+        lists: what the registries offer, by the names of RFC 8414; an empty one is left out (§3.2).
     """
-    found: dict[str, object] = {"issuer": issuer, **lists}
+    found: dict[str, object] = {"issuer": issuer, **{name: offer for name, offer in lists.items() if offer != []}}
     for endpoint in ENDPOINTS:
         if endpoint.metadata is not None:
             found[endpoint.metadata] = f"{issuer}/{endpoint.path}"

@@ -63,8 +63,14 @@ def granted_scopes(request: AuthorizationRequest, client: Client) -> tuple[str, 
     """What can be granted of what was asked for: nothing to refresh without a code, or for a client that can't.
 
     So says OpenID Connect Core §11.
+
+    Raises:
+        AuthorizationRefused: nothing is left; an answer could not say so, since no scope is empty (RFC 6749 §3.3).
     """
     asked = request.scopes or tuple(scope for scope in client.scopes if scope != OFFLINE_ACCESS)
     if request.response_type.has_code and GrantType.REFRESH_TOKEN in client.grant_types:
         return asked
-    return tuple(scope for scope in asked if scope != OFFLINE_ACCESS)
+    granted = tuple(scope for scope in asked if scope != OFFLINE_ACCESS)
+    if asked and not granted:
+        raise AuthorizationRefused("invalid_scope", "This client may not refresh, and asks for nothing else.")
+    return granted

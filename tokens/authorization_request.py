@@ -1,5 +1,7 @@
 """An authorization request, read strictly (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1, §3.3.2.1, RFC 8707)."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -20,6 +22,7 @@ _NOT_YET = {
     "registration": "registration_not_supported",
 }
 _FULFILLED_PROMPTS = (Prompt.LOGIN, Prompt.SELECT_ACCOUNT)
+_PARAMETER = re.compile(r"[a-z_]{1,40}")  # others may have characters that no error_description has (RFC 6749 §4.1.2.1)
 _REPEATABLE = frozenset({"resource"})
 
 
@@ -74,19 +77,16 @@ class AuthorizationRequest:
 
 
 def read(request: ProtocolRequest) -> RawRequest:
-    """The parameters of a GET's query or a POST's form.
+    """The parameters of a GET's query or a POST's form; one without a value is as good as left out (RFC 6749 §3.1).
 
     Raises:
         InvalidRequest, BodyTooLarge, UnsupportedMediaType: they can't be read at all.
     """
     pairs = authorization_pairs(request)
-    first: dict[str, str] = {}
-    repeated = set()
-    for name, value in pairs:
-        if name in first and name not in _REPEATABLE:
-            repeated.add(name)
-        first.setdefault(name, value)
-    return RawRequest(pairs, first, frozenset(repeated))
+    counted = Counter(name for name, _value in pairs)
+    repeated = frozenset(name for name, times in counted.items() if times > 1 and name not in _REPEATABLE)
+    kept = [(name, value) for name, value in pairs if value]
+    return RawRequest(kept, dict(reversed(kept)), repeated)
 
 
 def response_mode_of(raw: RawRequest) -> ResponseMode:
@@ -129,7 +129,9 @@ def parse(raw: RawRequest) -> AuthorizationRequest:
 
 def _refuse_unusable(raw: RawRequest) -> None:
     if raw.repeated:
-        raise AuthorizationRefused("invalid_request", f"{min(raw.repeated)} is there more than once.")
+        name = min(raw.repeated)
+        told = name if _PARAMETER.fullmatch(name) else "A parameter"
+        raise AuthorizationRefused("invalid_request", f"{told} is there more than once.")
     for name, word in _NOT_YET.items():
         if name in raw.first:
             raise AuthorizationRefused(word, f"The parameter {name} is not supported here.")

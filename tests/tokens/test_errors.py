@@ -1,6 +1,10 @@
 """Refusals as answers."""
 
+import ast
 import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +37,21 @@ def test_wrong_credentials_are_challenged() -> None:
 def test_whoever_has_to_wait_is_told_for_how_long() -> None:
     assert error_response(errors.TooManyRequests(retry_after=7)).headers["Retry-After"] == "7"
     assert "Retry-After" not in error_response(errors.InvalidRequest("No.")).headers
+
+
+def told(folder: Path) -> Iterator[str]:
+    """Every sentence that the sources give an error of ours, without what they put into it."""
+    names = {kind.__name__ for kind in all_errors()} - {"PageError"}  # a page's title, which travels nowhere
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                texts = (part for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.Constant))
+                yield from (part.value for part in texts if isinstance(part.value, str))
+
+
+@pytest.mark.spec("RFC 6749 §5.2 characters")
+def test_errors_are_told_in_plain_characters() -> None:
+    sentences = [*told(Path(errors.__file__).parent)]
+    assert len(sentences) > 40
+    for text in [*sentences, *(text for kind in all_errors() for text in (kind.code, kind.description))]:
+        assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]*", text), text

@@ -38,6 +38,10 @@ class RawRequest:
         """A parameter's value; "" where it is not there."""
         return self.first.get(name, "")
 
+    def is_silent(self) -> bool:
+        """Whether nobody may be asked anything, whatever else is wrong with the request."""
+        return Prompt.NONE in self.get("prompt").split(" ")
+
     def query(self) -> str:
         """The request as a query string, to come back to it."""
         return urlencode(self.pairs)

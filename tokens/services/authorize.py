@@ -1,6 +1,8 @@
 """The authorization endpoint's decision (RFC 6749 §4.1.1, RFC 9207, OpenID Connect Core §3.1.2, §3.2.2, §3.3.2).
 
-Errors go to the redirect URI only when client and URI are beyond doubt; else a person reads them.
+Errors go to the redirect URI only when client and URI are beyond doubt; else a person reads them. And nobody is
+sent to a client before they proved who they are, not even with an error, unless the request is silent (RFC 9700
+§4.11.2).
 """
 
 from collections.abc import Mapping
@@ -105,6 +107,8 @@ def authorize(
             check(wanted, asked.client)
         return _decide(asked, wanted, live=live, now=now, decision=decision)
     except AuthorizationRefused as error:
+        if live is None and not raw.is_silent():
+            return SignInNeeded(raw.query_after_sign_in(), raw.get("login_hint"))
         return asked.answer(error=error.word, error_description=error.public)
 
 

@@ -1,4 +1,4 @@
-"""Realms in the admin: to look at, and to change how long their tokens live."""
+"""Realms in the admin: to look at, and to change how long their tokens live and who makes accounts."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -12,11 +12,11 @@ class RealmAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     """The issuer and the slug stand in every token and address that is out: they can only be read."""
 
     form = RealmForm
-    list_display = ("slug", "name", "issuer", "enabled")
+    list_display = ("slug", "name", "issuer", "enabled", "registration")
     search_fields = ("slug", "name", "issuer")
     readonly_fields = ("slug", "issuer", "created_at")
     fieldsets = (
-        (None, {"fields": ("slug", "issuer", "created_at", "name", "enabled")}),
+        (None, {"fields": ("slug", "issuer", "created_at", "name", "enabled", "registration")}),
         (
             "Lifetimes",
             {"fields": ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")},

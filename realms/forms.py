@@ -45,7 +45,7 @@ class SpanField(forms.DurationField):
 
 
 class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """What an operator may change of a realm: its name and how long its tokens live."""
+    """What an operator may change of a realm: its name, who makes its accounts and how long its tokens live."""
 
     access_token_lifetime = SpanField(
         help_text="At most 15 minutes: an access token can't be called back, only outlived."
@@ -57,7 +57,17 @@ class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
 
     class Meta:
         model = Realm
-        fields = ["name", "enabled", "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime"]
+        fields = [
+            "name",
+            "enabled",
+            "registration",
+            "access_token_lifetime",
+            "refresh_idle_lifetime",
+            "refresh_absolute_lifetime",
+        ]
+        help_texts = {
+            "registration": "Open: whoever comes may make an account for themselves. Closed: operators make them."
+        }
 
     def clean(self) -> dict[str, Any]:
         """The bounds that the database holds too, in sentences that stand beside their field."""

@@ -7,6 +7,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from realms.vocabulary import Registration
+
 SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 _SALT_BYTES = 32
@@ -24,6 +26,9 @@ class Realm(models.Model):
     name = models.CharField(max_length=200)
     issuer = models.CharField(max_length=500, unique=True, editable=False)
     enabled = models.BooleanField(default=True)
+    registration = models.CharField(
+        max_length=16, default=Registration.CLOSED.value, choices=[(item.value, item.value) for item in Registration]
+    )
     access_token_lifetime = models.DurationField(default=timedelta(minutes=10))
     refresh_idle_lifetime = models.DurationField(default=timedelta(days=7))
     refresh_absolute_lifetime = models.DurationField(default=timedelta(days=30))
@@ -34,6 +39,9 @@ class Realm(models.Model):
         ordering = ["slug"]
         constraints = [
             models.CheckConstraint(name="realm_slug_form", condition=Q(slug__regex=SLUG_PATTERN)),
+            models.CheckConstraint(
+                name="realm_registration_is_known", condition=Q(registration__in=[item.value for item in Registration])
+            ),
             models.CheckConstraint(
                 name="realm_access_token_at_most_15_minutes",
                 condition=Q(access_token_lifetime__gt=timedelta(0), access_token_lifetime__lte=timedelta(minutes=15)),

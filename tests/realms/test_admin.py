@@ -6,6 +6,7 @@ import pytest
 
 from keys.models import KeyRing
 from realms.models import Realm
+from realms.vocabulary import Registration
 from tests.keys.admin.pages import words
 from tests.provider import Browser, make_person
 
@@ -13,6 +14,7 @@ LIST = "/admin/realms/realm/"
 SOUND = {
     "name": "Signet",
     "enabled": "on",
+    "registration": "closed",
     "access_token_lifetime": "10 minutes",
     "refresh_idle_lifetime": "7 days",
     "refresh_absolute_lifetime": "30 days",
@@ -80,6 +82,16 @@ def test_nor_an_access_token(operator: Browser, realm: Realm, es256_ring: KeyRin
     KeyRing.objects.update(max_token_lifetime=timedelta(minutes=10))
     page = operator.post(page_of(realm), {**SOUND, "access_token_lifetime": "11 minutes"})
     assert "The ring sign ES256 vouches for 10 minutes at most" in words(page)
+
+
+def test_who_makes_accounts_is_the_operators_to_say(operator: Browser, realm: Realm) -> None:
+    assert realm.registration == Registration.CLOSED
+    assert "Open: whoever comes may make an account" in words(operator.get(page_of(realm)))
+    assert operator.post(page_of(realm), {**SOUND, "registration": "open"}).status_code == 302
+    realm.refresh_from_db()
+    assert realm.registration == Registration.OPEN
+    page = operator.post(page_of(realm), {**SOUND, "registration": "anybody"})
+    assert "not one of the available choices" in words(page)
 
 
 def test_issuer_and_slug_stay_as_they_are(operator: Browser, realm: Realm) -> None:

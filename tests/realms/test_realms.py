@@ -11,6 +11,7 @@ from realms.errors import IssuerMoved
 from realms.models import Realm
 from realms.selectors import all_realms, default_realm, realm_by_slug
 from realms.services import check_issuer, ensure_default_realm
+from realms.vocabulary import Registration
 from tests.keys.sql import execute, refused
 
 
@@ -90,6 +91,13 @@ def test_the_bounds_of_what_a_realm_grants(
 ) -> None:
     with refused(constraint):
         make(now, **columns)
+
+
+@pytest.mark.spec("Initiating User Registration via OpenID Connect §4.1")
+def test_a_realm_lets_nobody_register_unless_it_says_so(realm: Realm, now: datetime) -> None:
+    assert Realm.objects.get().registration == Registration.CLOSED
+    with refused("realm_registration_is_known"):
+        make(now, registration="anybody")
 
 
 @pytest.mark.spec("keys.md Rows: Realm")

@@ -35,6 +35,8 @@ ADDRESS = Budget("address", burst=100, interval=timedelta(seconds=6))
 # Many addresses guess at one account. It refills three times as fast as one address can empty it, so
 # that a single address never locks another person out.
 ACCOUNT = Budget("account", burst=60, interval=timedelta(seconds=20))
+# One address makes accounts, and asks which names are taken: a class of 50 at once, then 720 a day.
+REGISTRATION = Budget("registration", burst=50, interval=timedelta(minutes=2))
 
 
 def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> datetime | None:

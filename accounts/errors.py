@@ -43,5 +43,9 @@ class TooManyAttempts(AccountsError):
         self.retry_after = retry_after
 
 
+class RegistrationClosed(AccountsError):
+    """The realm's people don't make their own accounts."""
+
+
 class HashingBusy(AccountsError):
     """This process hashes as many passwords at once as it may; the endpoint answers 503."""

@@ -9,6 +9,7 @@ MAX_USERNAME = 150
 MAX_EMAIL = 254
 MAX_ROLES_TEXT = 128  # all roles of a membership travel in every access token, which stays below 1 KB
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+_UNREADABLE = "\ufffd"  # in the place of bytes that are no text
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 
@@ -38,7 +39,7 @@ def check_username(text: str) -> str:
     """
     if not text or len(text) > MAX_USERNAME or len(canonical(text)) > MAX_USERNAME:
         raise NameRefused(f"A user name has 1 to {MAX_USERNAME} characters.")
-    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+    if _UNREADABLE in text or any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
         raise NameRefused("A user name has no white space and no invisible characters.")
     return text
 

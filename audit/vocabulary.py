@@ -22,6 +22,8 @@ class EventName(StrEnum):
     PERSON_CREATED = "person.created"
     PERSON_DELETED = "person.deleted"
     PERSON_CHANGED = "person.changed"
+    REGISTRATION_REFUSED = "registration.refused"
+    REGISTRATION_LIMITED = "registration.limited"
     MEMBERSHIP_CHANGED = "membership.changed"
     MEMBERSHIP_ENDED = "membership.ended"
     SIGN_IN_SUCCEEDED = "sign_in.succeeded"

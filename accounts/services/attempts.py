@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 
 from accounts.addresses import address_block
-from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, Budget, is_exhausted, retry_after
+from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, REGISTRATION, Budget, is_exhausted, retry_after
 from accounts.errors import TooManyAttempts
 from accounts.names import canonical
 
@@ -37,19 +37,6 @@ class Place:
     was_last: bool
 
 
-def _buckets(account: str, address: str) -> tuple[tuple[Budget, bytes], ...]:
-    """The buckets of an attempt, in the order in which every attempt takes them: so none waits in a circle."""
-    parts = (
-        (ACCOUNT_AND_ADDRESS, f"{account}\0{address}"),
-        (ADDRESS, address),
-        (ACCOUNT, account),
-    )
-    return tuple(
-        (budget, salted_hmac(f"signet.attempts.{budget.name}", text, algorithm="sha256").digest())
-        for budget, text in parts
-    )
-
-
 def reserve(*, username: str, address: str, now: datetime) -> Sequence[Place]:
     """Reserve a place for one attempt, before any password is hashed, so that parallel guesses count too.
 
@@ -64,8 +51,32 @@ def reserve(*, username: str, address: str, now: datetime) -> Sequence[Place]:
     Raises:
         TooManyAttempts: a bucket is empty.
     """
+    account, block = canonical(username), address_block(address)
+    return _reserve(((ACCOUNT_AND_ADDRESS, f"{account}\0{block}"), (ADDRESS, block), (ACCOUNT, account)), now=now)
+
+
+def reserve_registration(*, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one attempt to register: it counts against the address alone, nobody's account.
+
+    Arguments:
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: a bucket is empty.
+    """
+    block = address_block(address)
+    return _reserve(((REGISTRATION, block), (ADDRESS, block)), now=now)
+
+
+def _reserve(buckets: Sequence[tuple[Budget, str]], *, now: datetime) -> Sequence[Place]:
+    """A place in each bucket or in none; every attempt takes them in the same order, so that none waits in a circle."""
     with transaction.atomic():
-        return [_take(budget, key, now) for budget, key in _buckets(canonical(username), address_block(address))]
+        return [_take(budget, _key(budget, text), now) for budget, text in buckets]
+
+
+def _key(budget: Budget, text: str) -> bytes:
+    return salted_hmac(f"signet.attempts.{budget.name}", text, algorithm="sha256").digest()
 
 
 def _take(budget: Budget, key: bytes, now: datetime) -> Place:

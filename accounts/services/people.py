@@ -37,29 +37,11 @@ def create_person(
 
     Raises:
         NameRefused, NameTaken, AddressTaken, WeakPassword: with one sentence each.
+        HashingBusy: this process hashes enough passwords already.
     """
-    person = User(
-        username=check_username(username),
-        email=check_email(email),
-        is_staff=operator,
-        is_superuser=operator,
-        created_at=now,
-    )
-    if name_taken(username, by_other_than=None):
-        raise NameTaken(f"The user name {username!r} is taken.")
-    if address_taken(email, by_other_than=None):
-        raise AddressTaken("The email address is taken.")
-    try:
-        validate_password(password, person)
-    except ValidationError as error:
-        raise WeakPassword(" ".join(error.messages)) from error
+    person = draft_person(username=username, password=password, email=email, operator=operator, now=now)
     person.set_password(password)
-    try:
-        with transaction.atomic():
-            person.save()
-            record_person_created(person, actor=actor, now=now)
-    except IntegrityError as error:  # somebody was faster
-        raise NameTaken(f"The user name {username!r} or the address is taken.") from error
+    save_person(person, actor=actor, now=now)
     return person
 
 
@@ -78,12 +60,57 @@ def create_member(
 
     Arguments and errors are those of `create_person` and `add_member`.
     """
-    with transaction.atomic():
-        person = create_person(
-            username=username, password=password, email=email, operator=operator, actor=actor, now=now
-        )
-        add_member(person=person, realm=realm, roles=roles, actor=actor, now=now)
+    person = draft_person(username=username, password=password, email=email, operator=operator, now=now)
+    person.set_password(password)
+    save_member(person, realm=realm, roles=roles, actor=actor, now=now)
     return person
+
+
+def draft_person(*, username: str, password: str, now: datetime, email: str = "", operator: bool = False) -> User:
+    """A person's row, not saved: what holds of it whoever else there is.
+
+    Arguments and errors are those of `create_person`. Nothing is hashed and nothing is asked of the database.
+    """
+    person = User(
+        username=check_username(username),
+        email=check_email(email),
+        is_staff=operator,
+        is_superuser=operator,
+        created_at=now,
+    )
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise WeakPassword(" ".join(error.messages)) from error
+    return person
+
+
+def save_person(person: User, *, actor: str, now: datetime) -> None:
+    """Save a drafted person, whose password is hashed by now: no transaction waits for that.
+
+    Raises:
+        NameTaken, AddressTaken: somebody has the name or the address, or one that reads the same.
+    """
+    if name_taken(person.username, by_other_than=None):
+        raise NameTaken(f"The user name {person.username!r} is taken.")
+    if address_taken(person.email, by_other_than=None):
+        raise AddressTaken("The email address is taken.")
+    try:
+        with transaction.atomic():
+            person.save()
+            record_person_created(person, actor=actor, now=now)
+    except IntegrityError as error:  # somebody was faster
+        raise NameTaken(f"The user name {person.username!r} or the address is taken.") from error
+
+
+def save_member(person: User, *, realm: Realm, actor: str, now: datetime, roles: Sequence[str] = ()) -> None:
+    """Save a drafted person and their membership in a realm, both or neither.
+
+    Arguments and errors are those of `save_person` and `add_member`.
+    """
+    with transaction.atomic():
+        save_person(person, actor=actor, now=now)
+        add_member(person=person, realm=realm, roles=roles, actor=actor, now=now)
 
 
 def record_person_created(person: User, *, actor: str, now: datetime) -> None:

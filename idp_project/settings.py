@@ -125,6 +125,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]  # those that the people's pages speak; discovery lists them
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

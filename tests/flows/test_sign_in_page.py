@@ -7,10 +7,11 @@ import pytest
 from django.db import OperationalError
 from django.urls import reverse
 
-from accounts import hashers, views
+from accounts import hashers
 from accounts.budget import ACCOUNT_AND_ADDRESS
 from accounts.errors import HashingBusy
 from accounts.models import Session, User
+from accounts.views import sign_in as sign_in_page
 from accounts.vocabulary import SessionEnd
 from audit.models import Event
 from audit.vocabulary import EventName
@@ -138,7 +139,7 @@ def test_pages_of_refusals_differ_in_nothing_but_the_name(browser: Browser, ana:
 def test_an_empty_field_is_named_and_costs_no_attempt(
     browser: Browser, ana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "sign_in", lambda **_: pytest.fail("There was nothing to check."))
+    monkeypatch.setattr(sign_in_page, "sign_in", lambda **_: pytest.fail("There was nothing to check."))
     answer = browser.post(PAGE, "username=ana", FORM)
     page = Elements(answer.content)
     assert answer.status_code == 422
@@ -180,7 +181,7 @@ def test_an_outage_is_a_page_too(browser: Browser, ana: User, monkeypatch: pytes
     def away(**_: object) -> None:
         raise OperationalError("connection to 10.0.0.7 refused")
 
-    monkeypatch.setattr(views, "sign_in", away)
+    monkeypatch.setattr(sign_in_page, "sign_in", away)
     answer = post(browser)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert b"10.0.0.7" not in answer.content

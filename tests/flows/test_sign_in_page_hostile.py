@@ -8,8 +8,8 @@ import pytest
 from django.contrib.sessions.models import Session as CookieSession
 from django.db import close_old_connections, connections
 
-from accounts import views
 from accounts.models import Session, User
+from accounts.views.page import MAX_FORM
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -142,7 +142,7 @@ def test_head_goes_with_get(browser: Browser, realm: Realm) -> None:
         ("text/plain", b"username=ana", {}, 415),
         ("multipart/form-data; boundary=x", b"--x--", {}, 415),
         ("", b"", {}, 415),
-        (FORM, b"x" * (views.MAX_FORM + 1), {}, 413),
+        (FORM, b"x" * (MAX_FORM + 1), {}, 413),
         (FORM, b"username=a&username=b", {}, 400),
         (FORM, b"password=a&password=b", {}, 400),
         (FORM, b"next=a&next=b", {}, 400),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from accounts.acr import ACR_VALUES
+from django.conf import settings
 from accounts.claims import SUPPORTED_CLAIMS
 from keys import api
 from realms.models import Realm
@@ -41,6 +42,7 @@ def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
         "claim_types_supported": ["normal"],
         "claims_supported": [*PROTOCOL_CLAIMS, *SUPPORTED_CLAIMS],
         "prompt_values_supported": [prompt.value for prompt in Prompt],
+        "ui_locales_supported": [code for code, _name in settings.LANGUAGES],
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": True,
         "request_parameter_supported": False,

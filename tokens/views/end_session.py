@@ -28,7 +28,7 @@ class EndPage(ProtocolPage):
         browser.forget(request, self.realm)
         if outcome.target:
             return see_other(outcome.target)
-        context = {"realm": self.realm, "sign_in": self.address("sign-in")}
+        context = {"realm": self.realm, "sign_in": self.link("sign-in")}
         return render(request, "tokens/signed_out.html", context)
 
     def ask(self, request: HttpRequest, outcome: ConfirmationNeeded) -> HttpResponse:  # noqa: ARG002
@@ -53,5 +53,5 @@ class ConfirmEndView(EndPage):
 
     def ask(self, request: HttpRequest, outcome: ConfirmationNeeded) -> HttpResponse:
         """The page."""
-        context = {"realm": self.realm, "client": outcome.client, "stay": self.address("signed-in")}
+        context = {"realm": self.realm, "client": outcome.client, "stay": self.link("signed-in")}
         return render(request, "tokens/confirm_sign_out.html", context)

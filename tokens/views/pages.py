@@ -4,15 +4,15 @@ from abc import abstractmethod
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.views import Page, notice
 from keys.errors import KeysError
-from realms.selectors import DEFAULT_SLUG
 from tokens.errors import OAuthError, PageError
 from tokens.protocol import ProtocolRequest
 from tokens.views.base import plain_request
 
-_GO_BACK = (
+_GO_BACK = gettext_lazy(
     "The application that sent you here made a request that can't be answered. Go back to it and try again; if it "
     "goes on, tell those who run it what stands above."
 )
@@ -21,19 +21,17 @@ _GO_BACK = (
 class ProtocolPage(Page):
     """A page whose refusals are told in words that stay the same, for those who set up clients."""
 
-    def dispatch(
-        self, request: HttpRequest, *args: object, realm: str = DEFAULT_SLUG, **kwargs: object
-    ) -> HttpResponseBase:
+    def answer(self, request: HttpRequest, slug: str) -> HttpResponseBase:
         """Answer, or say on a page what is wrong; nobody is sent anywhere."""
         try:
-            return super().dispatch(request, *args, realm=realm, **kwargs)
+            return super().answer(request, slug)
         except PageError as error:
-            return notice(request, error.public, _GO_BACK, status=HTTPStatus(error.status))
+            return notice(request, error.public, str(_GO_BACK), status=HTTPStatus(error.status))
         except OAuthError as error:
-            return notice(request, "Malformed request", error.public, status=HTTPStatus(error.status))
+            return notice(request, gettext("Malformed request"), error.public, status=HTTPStatus(error.status))
         except KeysError:
-            text = "The server can't do this now. Try again in a few seconds."
-            return notice(request, "Not available", text, status=HTTPStatus.SERVICE_UNAVAILABLE)
+            text = gettext("The server can't do this now. Try again in a few seconds.")
+            return notice(request, gettext("Not available"), text, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     @abstractmethod
     def decide(self, request: HttpRequest, asked: ProtocolRequest) -> HttpResponse:

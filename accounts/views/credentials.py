@@ -1,0 +1,170 @@
+"""What the pages with a name and a password share: the form, its refusals, and the session behind it."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import ngettext
+
+from accounts import browser
+from accounts.errors import HashingBusy, TooManyAttempts
+from accounts.names import MAX_USERNAME
+from accounts.return_path import return_path
+from accounts.services.sessions import begin_session
+from accounts.services.sign_in import SignedIn
+from accounts.views.page import BUSY, RETRY, Page, malformed, seconds, see_other
+
+MAX_PASSWORD = 1_024  # bytes, as at `/auth`
+
+
+class Refused(Exception):
+    """What the form says when it is shown again.
+
+    Attributes:
+        alert: a sentence about the whole; "" for none.
+        errors: a sentence each for the fields that are wrong, by name.
+    """
+
+    def __init__(self, alert: str = "", errors: Mapping[str, str] | None = None) -> None:
+        super().__init__(alert)
+        self.alert = alert
+        self.errors = errors or {}
+
+
+class CredentialsPage(Page):
+    """A form with a name and a password, and the way on from it."""
+
+    name: str  # in the URL configuration
+    template: str
+
+    @abstractmethod
+    def prove(self, *, username: str, password: str, peer: str) -> SignedIn:
+        """Who it is.
+
+        Arguments:
+            peer: the client's address, for the limits.
+
+        Raises:
+            Refused, TooManyAttempts, HashingBusy: the form is shown again.
+        """
+
+    @abstractmethod
+    def empty_fields(self) -> Mapping[str, str]:
+        """What to say beside a field that is empty."""
+
+    def more(self, following: str) -> Mapping[str, object]:  # noqa: ARG002
+        """What else the template is told.
+
+        Arguments:
+            following: where the form leads to, "" for nowhere; checked.
+        """
+        return {}
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The empty form, with the name that the client hints at (OpenID Connect Core §3.1.2.1, `login_hint`)."""
+        query = _once_each(request.GET, ("next", "login_hint"))
+        if query is None:
+            return malformed(request)
+        return self._form(request, following=query["next"], username=query["login_hint"])
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Go on; or the form again.
+
+        A refusal is 422: 401 would need a challenge (RFC 9110 §15.5.2), for which browsers open a window
+        of their own, and after 200 they would offer to keep a password that is wrong.
+        """
+        fields = _once_each(request.POST, ("username", "password", "next"))
+        if fields is None:
+            return malformed(request)
+        try:
+            signed_in = self._prove(request, fields)
+        except Refused as refusal:
+            return self._again(request, fields, refusal)
+        except TooManyAttempts as error:
+            wait = seconds(error.retry_after)
+            return self._later(request, fields, _too_many(int(wait)), wait, HTTPStatus.TOO_MANY_REQUESTS)
+        except HashingBusy:
+            return self._later(request, fields, str(BUSY), seconds(RETRY), HTTPStatus.SERVICE_UNAVAILABLE)
+        self._begin(request, signed_in)
+        return see_other(self._following(fields["next"]) or self.link("signed-in"))
+
+    def _prove(self, request: HttpRequest, fields: Mapping[str, str]) -> SignedIn:
+        errors = {name: sentence for name, sentence in self.empty_fields().items() if not fields[name]}
+        if errors:
+            raise Refused(errors=errors)
+        peer = str(request.META.get("REMOTE_ADDR", ""))
+        return self.prove(username=fields["username"], password=fields["password"], peer=peer)
+
+    def _begin(self, request: HttpRequest, signed_in: SignedIn) -> None:
+        now = timezone.now()
+        before = browser.current(request, realm=self.realm, now=now)
+        replacing = before.session if before else None
+        session = begin_session(realm=self.realm, signed_in=signed_in, replacing=replacing, now=now)
+        browser.remember(request, session)
+
+    def _following(self, text: str) -> str | None:
+        return return_path(text, authorize=self.address("sign-in").removesuffix("sign-in") + "authorize")
+
+    def _later(
+        self, request: HttpRequest, fields: Mapping[str, str], alert: str, wait: str, status: HTTPStatus
+    ) -> HttpResponse:
+        response = self._again(request, fields, Refused(alert), status=status)
+        response["Retry-After"] = wait
+        return response
+
+    def _again(
+        self,
+        request: HttpRequest,
+        fields: Mapping[str, str],
+        refusal: Refused,
+        *,
+        status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
+    ) -> HttpResponse:
+        """The form with what was wrong, never with the password."""
+        username, following = fields["username"], fields["next"]
+        return self._form(request, following=following, username=username, refusal=refusal, status=status)
+
+    def _form(
+        self,
+        request: HttpRequest,
+        *,
+        following: str,
+        username: str,
+        refusal: Refused | None = None,
+        status: HTTPStatus = HTTPStatus.OK,
+    ) -> HttpResponse:
+        onward = self._following(following) or ""
+        context = {
+            "realm": self.realm,
+            "action": self.link(self.name),
+            "next": onward,
+            "username": username if may_be_a_name(username) else "",
+            "alert": refusal.alert if refusal else "",
+            "errors": refusal.errors if refusal else {},
+            **self.more(onward),
+        }
+        return render(request, self.template, context, status=status)
+
+
+def may_be_a_name(text: str) -> bool:
+    """Whether somebody's name can be asked for: PostgreSQL takes no NUL, and folding a long one takes time."""
+    return len(text) <= MAX_USERNAME and text.isprintable()
+
+
+def _too_many(wait: int) -> str:
+    sentence = ngettext(
+        "There were too many attempts. Try again in %(count)d second.",
+        "There were too many attempts. Try again in %(count)d seconds.",
+        wait,
+    )
+    return sentence % {"count": wait}
+
+
+def _once_each(found: QueryDict, names: tuple[str, ...]) -> Mapping[str, str] | None:
+    """The fields with these names, "" where one is missing; None where one is repeated."""
+    if any(len(found.getlist(name)) > 1 for name in names):
+        return None
+    return {name: found.get(name) or "" for name in names}

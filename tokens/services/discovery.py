@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from accounts.acr import ACR_VALUES
 from django.conf import settings
+
+from accounts.acr import ACR_VALUES
 from accounts.claims import SUPPORTED_CLAIMS
 from keys import api
 from realms.models import Realm

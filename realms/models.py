@@ -27,7 +27,10 @@ class Realm(models.Model):
     issuer = models.CharField(max_length=500, unique=True, editable=False)
     enabled = models.BooleanField(default=True)
     registration = models.CharField(
-        max_length=16, default=Registration.CLOSED.value, choices=[(item.value, item.value) for item in Registration]
+        max_length=16,
+        default=Registration.CLOSED.value,
+        db_default=Registration.CLOSED.value,  # also for whoever writes a row without knowing of it
+        choices=[(item.value, item.value) for item in Registration],
     )
     access_token_lifetime = models.DurationField(default=timedelta(minutes=10))
     refresh_idle_lifetime = models.DurationField(default=timedelta(days=7))

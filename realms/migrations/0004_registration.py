@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
             name="registration",
             field=models.CharField(
                 choices=[("closed", "closed"), ("open", "open")],
+                db_default="closed",
                 default="closed",
                 max_length=16,
             ),

@@ -96,6 +96,8 @@ def test_the_bounds_of_what_a_realm_grants(
 @pytest.mark.spec("Initiating User Registration via OpenID Connect §4.1")
 def test_a_realm_lets_nobody_register_unless_it_says_so(realm: Realm, now: datetime) -> None:
     assert Realm.objects.get().registration == Registration.CLOSED
+    execute("UPDATE realms_realm SET registration = DEFAULT")
+    assert Realm.objects.get().registration == Registration.CLOSED
     with refused("realm_registration_is_known"):
         make(now, registration="anybody")
 

@@ -21,7 +21,7 @@ _NOT_YET = {
     "request_uri": "request_uri_not_supported",
     "registration": "registration_not_supported",
 }
-_FULFILLED_PROMPTS = (Prompt.LOGIN, Prompt.SELECT_ACCOUNT)
+_FULFILLED_PROMPTS = (Prompt.LOGIN, Prompt.SELECT_ACCOUNT, Prompt.CREATE)
 _PARAMETER = re.compile(r"[a-z_]{1,40}")  # others may have characters that no error_description has (RFC 6749 §4.1.2.1)
 _REPEATABLE = frozenset({"resource"})
 

@@ -112,4 +112,4 @@ def _no_constant(name: str) -> None:
 
 
 def _refusal() -> AuthorizationRefused:
-    return AuthorizationRefused("invalid_request", "The parameter claims is not what OpenID Connect Core §5.5 says.")
+    return AuthorizationRefused("invalid_request", "The parameter claims has not the form of OpenID Connect Core 5.5.")

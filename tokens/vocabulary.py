@@ -76,6 +76,7 @@ class Prompt(StrEnum):
     LOGIN = "login"
     CONSENT = "consent"
     SELECT_ACCOUNT = "select_account"
+    CREATE = "create"  # Initiating User Registration §4.1
 
 
 class RevocationReason(StrEnum):

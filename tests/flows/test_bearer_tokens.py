@@ -39,7 +39,7 @@ def attributes(answer: Any) -> dict[str, str]:
     """Those of the challenge, each once."""
     scheme, _space, rest = answer["WWW-Authenticate"].partition(" ")
     assert scheme == "Bearer"
-    found = [match.groups() for match in map(ATTRIBUTE.fullmatch, rest.split(", ")) if match]
+    found = [(match[1], match[2]) for match in map(ATTRIBUTE.fullmatch, rest.split(", ")) if match]
     assert len(found) == len(rest.split(", ")) == len(dict(found)) > 0
     return dict(found)
 

@@ -296,7 +296,9 @@ def test_discovery_lists_what_works(app: App) -> None:
     assert "code" in found["response_types_supported"]
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert found["id_token_signing_alg_values_supported"] == ["ES256"]
-    assert {"authorization_code", "refresh_token", "client_credentials", "implicit"} == set(found["grant_types_supported"])
+    assert {"authorization_code", "refresh_token", "client_credentials", "implicit"} == set(
+        found["grant_types_supported"]
+    )
     assert found["authorization_response_iss_parameter_supported"] is True
     assert app.browser.get("/.well-known/oauth-authorization-server").json() == found
 

@@ -361,6 +361,7 @@ class TestTheWholeRun:
 class TestRows:
     """What a trial starts with, each thing once."""
 
+    @pytest.mark.usefixtures("es256_ring")
     def test_a_person_a_client_and_an_operator_are_made_and_shown_once(self, realm: Realm, tmp_path: Path) -> None:
         login = tmp_path / "demo.netrc"
         stdin = sys.stdin

@@ -45,7 +45,9 @@ def told(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-                texts = (part for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.Constant))
+                texts = (
+                    part for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.Constant)
+                )
                 yield from (part.value for part in texts if isinstance(part.value, str))
 
 

@@ -18,6 +18,7 @@ from accounts.selectors import LiveSession, person_facts
 from keys import api
 from keys.errors import TokenRefused
 from realms.models import Realm
+from realms.vocabulary import Registration
 from tokens import redirect_uris
 from tokens.authorization_request import AuthorizationRequest, RawRequest, parse, read, response_mode_of
 from tokens.authorize_checks import CHECKS, granted_scopes
@@ -43,10 +44,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SignInNeeded:
-    """The person has to prove who they are; then the request goes on with this query."""
+    """The person has to prove who they are; then the request goes on with this query.
+
+    Attributes:
+        new_account: they are to make an account first.
+    """
 
     query: str
     login_hint: str
+    new_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,8 @@ def _decide(
     asked: _Asked, wanted: AuthorizationRequest, *, live: LiveSession | None, now: datetime, decision: bool | None
 ) -> Outcome:
     silent = Prompt.NONE in wanted.prompts
+    if Prompt.CREATE in wanted.prompts:
+        return _registration(asked)
     expected = _expected_subjects(asked, wanted, now)
     if live is None or _must_sign_in_again(wanted, live, now) or not _is_one_of(expected, asked, live):
         if silent:
@@ -145,6 +153,13 @@ def _decide(
     if decision:
         remember(person=live.person, client=asked.client, scopes=shown, now=now)
     return asked.answer(**_granted(asked, wanted, scopes, live=live, now=now))
+
+
+def _registration(asked: _Asked) -> SignInNeeded:
+    """To the page for new accounts (Initiating User Registration §4.1, §4.1.1)."""
+    if asked.realm.registration != Registration.OPEN:
+        raise AuthorizationRefused("invalid_request", "People can't make accounts here by themselves.")
+    return SignInNeeded(asked.raw.query_after_sign_in(), asked.raw.get("login_hint"), new_account=True)
 
 
 def _expected_subjects(asked: _Asked, wanted: AuthorizationRequest, now: datetime) -> frozenset[str]:

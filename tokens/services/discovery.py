@@ -9,6 +9,7 @@ from accounts.acr import ACR_VALUES
 from accounts.claims import SUPPORTED_CLAIMS
 from keys import api
 from realms.models import Realm
+from realms.vocabulary import Registration
 from tokens.client_auth import METHODS
 from tokens.grants import GRANTS
 from tokens.id_token import PROTOCOL_CLAIMS
@@ -42,7 +43,9 @@ def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
         "acr_values_supported": list(ACR_VALUES),
         "claim_types_supported": ["normal"],
         "claims_supported": [*PROTOCOL_CLAIMS, *SUPPORTED_CLAIMS],
-        "prompt_values_supported": [prompt.value for prompt in Prompt],
+        "prompt_values_supported": [
+            prompt.value for prompt in Prompt if prompt is not Prompt.CREATE or realm.registration == Registration.OPEN
+        ],
         "ui_locales_supported": [code for code, _name in settings.LANGUAGES],
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": True,

@@ -35,7 +35,8 @@ class AuthorizationPage(ProtocolPage):
         if isinstance(outcome, SignInNeeded):
             following = {"next": f"{self.address('authorize')}?{outcome.query}"}
             hint = {"login_hint": outcome.login_hint} if outcome.login_hint else {}
-            return see_other(f"{self.address('sign-in')}?{urlencode({**following, **hint})}")
+            page = "register" if outcome.new_account else "sign-in"
+            return see_other(f"{self.address(page)}?{urlencode({**following, **hint})}")
         return self.ask(request, outcome)
 
     def ask(self, request: HttpRequest, outcome: ConsentNeeded) -> HttpResponse:  # noqa: ARG002

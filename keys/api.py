@@ -21,13 +21,15 @@ from realms.models import Realm
 
 __all__ = [
     "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_encryption_key", "check_mac",
-    "check_signature_keys", "clean_jwks", "content_encryptions", "current_kid", "encrypt_nested",
+    "check_signature_keys", "clean_jwks", "content_encryptions", "current_kid", "derived_key", "encrypt_nested",
     "encryption_algorithms", "foreign_algorithms", "mac", "parse_jwks", "public_jwks", "published_algorithms",
     "readiness", "ring_algorithms", "seal", "sign_jwt", "signing_algorithms", "tagging_kid", "unseal",
     "unverified_claims", "verify_foreign_jwt", "verify_jwt",
 ]  # fmt: skip
 
 MAC_ALGORITHM = "HMAC-SHA256"
+# What a derived key is the HMAC of begins with this, and what a tag is made over never does.
+_DERIVATION = b"\0signet derived key\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +204,11 @@ def mac(message: bytes, *, realm: Realm, kid: str, now: datetime) -> bytes:
     """The HMAC-SHA256 of a message under a key of the realm's mac ring: 32 bytes.
 
     Raises:
-        KeysError: the kid names no trusted key of the ring.
+        KeysError: the kid names no trusted key of the ring, or the message is one that keys are derived from.
         NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
     """
+    if message.startswith(_DERIVATION):
+        raise KeysError("A tag over this message would be a derived key.")
     tag = signer.tag(_mac_ring(realm), kid, message, now)
     if tag is None:
         raise KeysError(f"The mac ring has no trusted key {kid!r}.")
@@ -215,13 +219,33 @@ def check_mac(message: bytes, tag: bytes, *, realm: Realm, kid: str, now: dateti
     """Whether a tag is the one that `mac` makes; compared in constant time, without a query.
 
     Returns:
-        False also where the kid names no key, or one that is compromised or past its time.
+        False also where the kid names no key, or one that is compromised or past its time, and where the
+        message is one that keys are derived from.
 
     Raises:
         NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
     """
     expected = signer.tag(_mac_ring(realm), kid, message, now)
-    return expected is not None and hmac.compare_digest(expected, tag)
+    named = not message.startswith(_DERIVATION)
+    return named and expected is not None and hmac.compare_digest(expected, tag)
+
+
+def derived_key(context: bytes, *, realm: Realm, kid: str, now: datetime) -> bytes | None:
+    """A key of 32 bytes for one purpose and one use, from a key of the realm's mac ring (RFC 5869 §2.3).
+
+    No message has it for its tag, so neither `mac` nor a handle gives it away.
+
+    Arguments:
+        context: what the key is for, and what makes it this one; another context gives another key.
+        kid: which key of the ring; `tagging_kid` chooses it.
+
+    Returns:
+        None where the kid names no key, or one that is compromised or past its time.
+
+    Raises:
+        NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `sign_jwt`.
+    """
+    return signer.tag(_mac_ring(realm), kid, _DERIVATION + context + b"\x01", now)
 
 
 def _ring(realm: Realm, purpose: Purpose, algorithm: str) -> RingName:

@@ -1,4 +1,4 @@
-"""Whether an access token of ours is good at this moment: signature, claims, and what it stands for."""
+"""Whether an access token of ours is good at this moment: signature or seal, claims, and what it stands for."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,23 +8,39 @@ from keys import api
 from keys.errors import TokenRefused
 from realms.models import Realm
 from tokens.claims import grant_in
+from tokens.opaque_tokens import is_opaque
 from tokens.selectors import StandingGrant, client_of, grant_of
+from tokens.services.sealing import open_opaque_token
 from tokens.services.spent_tokens import is_spent
 from tokens.vocabulary import ACCESS_TOKEN_TYPE
 
 
 def trusted_claims(token: str, *, realm: Realm, now: datetime) -> Mapping[str, Any] | None:
-    """The claims of an access token that the realm signed, that is in time and has a `jti` of ours; or None.
+    """The claims of an access token that the realm signed or sealed, in time and with a `jti` of ours; or None.
 
     Raises:
-        PublishedSetUnavailable: the keys can't be read.
+        KeysError: the keys can't be read.
     """
     try:
-        claims = api.verify_jwt(token, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now).claims
+        claims = _claims_of(token, realm=realm, now=now)
         grant_in(str(claims.get("jti")))
     except (TokenRefused, ValueError):
         return None
     return claims
+
+
+def _claims_of(token: str, *, realm: Realm, now: datetime) -> Mapping[str, Any]:
+    if is_opaque(token):
+        return open_opaque_token(token, realm=realm, now=now)
+    return api.verify_jwt(token, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now).claims
+
+
+def has_the_form_of_one(text: str) -> bool:
+    """Whether a text that came could be an access token, rather than a handle; nothing of it is checked.
+
+    A JWT has dots and an opaque token its prefix, and no handle has either.
+    """
+    return "." in text or is_opaque(text)
 
 
 def spent_name(claims: Mapping[str, Any], realm: Realm) -> str:

@@ -9,7 +9,7 @@ from tokens.models import Client
 from tokens.parameters import parse_presented_token
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import grant_of
-from tokens.services.access_tokens import audience_in, is_alive, spent_name, trusted_claims
+from tokens.services.access_tokens import audience_in, has_the_form_of_one, is_alive, spent_name, trusted_claims
 from tokens.services.client_authentication import authenticate
 from tokens.services.revocation import end_grant
 from tokens.services.spent_tokens import spend
@@ -56,7 +56,7 @@ def revoke(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protocol
     """
     asked = parse_presented_token(request)
     client = authenticate(asked.client, realm=realm, now=now)
-    if "." in asked.token:
+    if has_the_form_of_one(asked.token):
         _revoke_access_token(asked.token, client, realm=realm, now=now)
     else:
         _revoke_refresh_token(asked.token, client, realm=realm, now=now)

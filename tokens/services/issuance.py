@@ -9,6 +9,7 @@ from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live, shorter
 from tokens.id_token import id_token_claims
+from tokens.services.sealing import opaque_token_for
 from tokens.services.tagging import refresh_token_for
 from tokens.vocabulary import ACCESS_TOKEN_TYPE, ResponseType
 
@@ -20,7 +21,7 @@ class Tokens:
     """What was made.
 
     Attributes:
-        access_token: a JWT.
+        access_token: a JWT, or an opaque text.
         expires_in: how long it lives, in seconds.
         scope: what it is good for; "" for none, which no answer repeats (RFC 6749 §3.3).
         refresh_token: a handle; None where there is nothing to refresh.
@@ -63,7 +64,7 @@ def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Token
 
     Arguments:
         authorization: what was decided.
-        realm: whose keys sign and tag.
+        realm: whose keys sign, seal and tag.
         now: aware.
 
     Raises:
@@ -114,12 +115,13 @@ def _access_token(authorization: Authorization, *, realm: Realm, now: datetime) 
     """The token, and for how many seconds it lives."""
     longest = shorter(authorization.access_token_lifetime, realm.access_token_lifetime)
     lifetime = seconds_to_live(longest, issued_at=now, grant_expires_at=authorization.expires_at)
-    claims = access_token_claims(
-        authorization, issued_at=now, expires_at=now + lifetime, random=secrets.token_bytes(JTI_BYTES)
-    )
+    ends, seconds = now + lifetime, int(lifetime.total_seconds())
+    random = secrets.token_bytes(JTI_BYTES)
+    claims = access_token_claims(authorization, issued_at=now, expires_at=ends, random=random)
+    if authorization.opaque:
+        return opaque_token_for(claims, realm=realm, expires_at=ends, now=now), seconds
     algorithm = authorization.access_token_alg
-    signed = api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, algorithm=algorithm, now=now)
-    return signed.token, int(lifetime.total_seconds())
+    return api.sign_jwt(claims, realm=realm, typ=ACCESS_TOKEN_TYPE, algorithm=algorithm, now=now).token, seconds
 
 
 def _id_token(

@@ -9,6 +9,7 @@ from typing import ClassVar
 from tokens.protocol import NO_STORE, ProtocolResponse, json_response
 
 BASIC_CHALLENGE = 'Basic realm="Signet", charset="UTF-8"'  # RFC 7617 §2.1
+BEARER_CHALLENGE = 'Bearer realm="Signet"'  # RFC 6750 §3
 
 
 class OAuthError(Exception):
@@ -137,13 +138,27 @@ class InvalidCredentials(OAuthError):
     headers = {"WWW-Authenticate": BASIC_CHALLENGE}
 
 
+class MissingToken(OAuthError):
+    """There is no access token at all: the answer is the challenge, and no error (RFC 6750 §3.1)."""
+
+    code = ""
+    status = 401
+    headers = {"WWW-Authenticate": BEARER_CHALLENGE}
+
+
+class InvalidBearerRequest(InvalidRequest):
+    """An access token is there twice, in the wrong place or malformed (RFC 6750 §3.1)."""
+
+    headers = {"WWW-Authenticate": f'{BEARER_CHALLENGE}, error="invalid_request"'}
+
+
 class InvalidToken(OAuthError):
-    """An access token is missing, expired, revoked or not meant for this (RFC 6750 §3.1)."""
+    """An access token is expired, revoked, malformed or not meant for this (RFC 6750 §3.1)."""
 
     code = "invalid_token"
     status = 401
-    description = "The access token is missing, expired, revoked or not meant for this."
-    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    description = "The access token is expired, revoked or not meant for this."
+    headers = {"WWW-Authenticate": f'{BEARER_CHALLENGE}, error="invalid_token"'}
 
 
 class InsufficientScope(OAuthError):
@@ -152,7 +167,7 @@ class InsufficientScope(OAuthError):
     code = "insufficient_scope"
     status = 403
     description = "The access token lacks the scope openid."
-    headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
+    headers = {"WWW-Authenticate": f'{BEARER_CHALLENGE}, error="insufficient_scope", scope="openid"'}
 
 
 class TooManyRequests(OAuthError):
@@ -197,9 +212,9 @@ class NoSuitableKey(PlainError):
 
 
 def error_response(error: OAuthError) -> ProtocolResponse:
-    """The JSON form of a refusal (RFC 6749 §5.2)."""
-    members = {"error": error.code}
-    if not isinstance(error, PlainError):
+    """The JSON form of a refusal (RFC 6749 §5.2); one without a code says nothing but its status and headers."""
+    members = {"error": error.code} if error.code else {}
+    if error.code and not isinstance(error, PlainError):
         members["error_description"] = error.public
     headers = {**NO_STORE, **error.headers}
     if error.retry_after is not None:

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tokens import scopes
-from tokens.errors import InvalidClient, InvalidExpired, InvalidRequest, InvalidToken, UnsupportedGrantType
+from tokens.errors import (
+    InvalidBearerRequest,
+    InvalidClient,
+    InvalidExpired,
+    InvalidRequest,
+    MissingToken,
+    UnsupportedGrantType,
+)
 from tokens.protocol import ProtocolRequest
 from tokens.reading import basic_of, body_of, checked, form_decoded, form_of, query_of, required
 from tokens.vocabulary import AuthMethod, GrantType
@@ -132,23 +139,31 @@ def parse_presented_token(request: ProtocolRequest) -> PresentedToken:
 
 
 def parse_bearer_token(request: ProtocolRequest) -> str:
-    """An access token from the Authorization header or from a form, never from both (RFC 6750 §2).
+    """An access token from the Authorization header or from a posted form, never from both (RFC 6750 §2).
 
     Raises:
-        InvalidToken: there is none.
-        InvalidRequest, BodyTooLarge, UnsupportedMediaType: it is there twice, or malformed.
+        MissingToken: there is none; credentials of another scheme are none either.
+        InvalidBearerRequest: it is there twice, in the address, or malformed.
+        BodyTooLarge, UnsupportedMediaType: what was posted is no form.
     """
-    query_of(request)
-    header = request.headers.get("authorization", "")
-    shown = body_of(request).get("access_token", "") if request.method == "POST" else ""
+    try:
+        query_of(request)
+        form = form_of(request)[0] if request.method == "POST" and request.body else {}
+        return _bearer_token(request.headers.get("authorization", ""), form.get("access_token", ""))
+    except InvalidRequest as error:
+        raise InvalidBearerRequest(error.public, detail=error.detail) from error
+
+
+def _bearer_token(header: str, posted: str) -> str:
     scheme, _space, token = header.strip().partition(" ")
-    if header and shown:
+    if header and posted:
         raise InvalidRequest("Send the access token once: in the Authorization header or in the body.")
-    if header and scheme.lower() != "bearer":
-        raise InvalidRequest("The Authorization header is not of the Bearer scheme.")
-    if not (token or shown):
-        raise InvalidToken(detail="missing")
-    return checked(token.strip() or shown, MAX_ACCESS_TOKEN)
+    if scheme.lower() == "bearer" and not token.strip():
+        raise InvalidRequest("The Authorization header has no access token.")
+    shown = token.strip() if scheme.lower() == "bearer" else posted
+    if not shown:
+        raise MissingToken(detail="missing")
+    return checked(shown, MAX_ACCESS_TOKEN)
 
 
 def _presented_client(request: ProtocolRequest, fields: Mapping[str, str]) -> PresentedClient:

@@ -49,3 +49,8 @@ def json_response(
     """
     body = json.dumps(members, separators=(",", ":"), allow_nan=False).encode("ascii")
     return ProtocolResponse(status, body, {"Content-Type": "application/json", **headers})
+
+
+def jwt_response(token: str) -> ProtocolResponse:
+    """A token as the whole answer, kept out of every cache (RFC 7519 §10.3.1)."""
+    return ProtocolResponse(200, token.encode("ascii"), {"Content-Type": "application/jwt", **NO_STORE})

@@ -91,4 +91,6 @@ class RevocationReason(StrEnum):
 
 DIRECT_CLIENT_ID = "signet-direct"
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  (RFC 9068 §2.1)
+ID_TOKEN_TYPE = "JWT"  # noqa: S105  (OpenID Connect Core §2 names none)
+USERINFO_TYPE = "userinfo+jwt"  # so that it is never taken for an ID token (RFC 8725 §3.11)
 DIRECT_SCOPES = ("openid", "profile")

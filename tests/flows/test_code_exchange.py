@@ -239,31 +239,6 @@ def test_the_end_of_a_session_ends_what_is_not_offline(app: App) -> None:
     assert app.refresh(away["refresh_token"]).status_code == 200
 
 
-@pytest.mark.spec("OpenID Connect Core §5.3, §5.4")
-def test_userinfo_tells_what_the_scopes_name(app: App, ana: User) -> None:
-    User.objects.filter(pk=ana.pk).update(email="ana@example.org", name="Ana Lima")
-    token = app.exchange(app.code(scope="openid profile email")).json()["access_token"]
-    told = userinfo(app, token).json()
-    assert (told["sub"], told["name"], told["email"]) == (ana.subject, "Ana Lima", "ana@example.org")
-    assert post(app.browser, "/userinfo", {"access_token": token}).json() == told
-    alone = app.exchange(app.code(scope="openid")).json()["access_token"]
-    assert userinfo(app, alone).json() == {"sub": ana.subject}
-
-
-@pytest.mark.spec("RFC 6750 §2, §3.1")
-def test_userinfo_refuses_what_is_no_bearer_token(app: App) -> None:
-    token = app.exchange(app.code()).json()["access_token"]
-    missing = app.browser.get("/userinfo")
-    assert (missing.status_code, missing["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
-    assert userinfo(app, token[:-4] + "AAAA").status_code == 401
-    assert app.browser.get(f"/userinfo?access_token={token}").status_code == 400
-    twice = post(app.browser, "/userinfo", {"access_token": token}, authorization=f"Bearer {token}")
-    assert twice.status_code == 400
-    assert app.browser.get("/userinfo", headers={"authorization": "Basic YTpi"}).status_code == 400
-    identity = app.exchange(app.code()).json()["id_token"]
-    assert userinfo(app, identity).status_code == 401
-
-
 @pytest.mark.spec("RFC 6749 §4.1.2, issue: of 50 parallel redemptions exactly one gets 200")
 @pytest.mark.django_db(transaction=True)
 def test_of_fifty_redemptions_at_once_one_wins_and_the_replays_end_the_grant(now: datetime) -> None:

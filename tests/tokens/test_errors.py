@@ -23,9 +23,27 @@ def test_every_refusal_has_a_code_a_status_and_a_sentence_and_stays_out_of_cache
     found = json.loads(response.body)
     assert response.status >= 400
     assert response.headers["Cache-Control"] == "no-store"
+    assert b"private" not in response.body
+    if kind is errors.MissingToken:  # says nothing but the challenge
+        assert found == {}
+        return
     assert found["error"] == kind.code
     assert ("error_description" in found) != issubclass(kind, PlainError)
-    assert b"private" not in response.body
+
+
+@pytest.mark.spec("RFC 6750 §3: a challenge has parameters, and an error only where a token was shown")
+def test_every_refusal_of_an_access_token_is_a_challenge() -> None:
+    challenges = {
+        kind: error_response(kind()).headers["WWW-Authenticate"]
+        for kind in (errors.MissingToken, errors.InvalidBearerRequest, errors.InvalidToken, errors.InsufficientScope)
+    }
+    assert list(challenges.values()) == [
+        'Bearer realm="Signet"',
+        'Bearer realm="Signet", error="invalid_request"',
+        'Bearer realm="Signet", error="invalid_token"',
+        'Bearer realm="Signet", error="insufficient_scope", scope="openid"',
+    ]
+    assert [kind.status for kind in challenges] == [401, 400, 401, 403]
 
 
 @pytest.mark.spec("RFC 9110 §15.5.2")

@@ -1,6 +1,7 @@
 """The one mint: what was decided becomes tokens here and nowhere else (RFC 6749 §5.1, RFC 9068)."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -9,11 +10,13 @@ from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live, shorter
 from tokens.id_token import id_token_claims
+from tokens.models import Client
 from tokens.services.sealing import opaque_token_for
 from tokens.services.tagging import refresh_token_for
-from tokens.vocabulary import ACCESS_TOKEN_TYPE, ResponseType
+from tokens.vocabulary import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, USERINFO_TYPE, ResponseType
 
 _LONG_AGO = timedelta(hours=1)  # past every verifier's leeway
+_USERINFO_LIFETIME = timedelta(minutes=5)  # it is read at once; a client's clock may run ahead by so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,26 @@ def _id_token(
     if not authorization.id_token_alg:
         return None
     claims = id_token_claims(authorization, issued_at=now, access_token=access_token, code=code)
-    return api.sign_jwt(claims, realm=realm, typ="JWT", algorithm=authorization.id_token_alg, now=now).token
+    return api.sign_jwt(claims, realm=realm, typ=ID_TOKEN_TYPE, algorithm=authorization.id_token_alg, now=now).token
+
+
+def userinfo_token(claims: Mapping[str, object], *, client: Client, realm: Realm, now: datetime) -> str:
+    """What `/userinfo` tells, signed for a client (OpenID Connect Core §5.3.2).
+
+    It has a kind of its own and no `iat`, which every ID token must have (§2): a client that took it for an ID
+    token would find it wanting (RFC 8725 §3.11, §3.12).
+
+    Arguments:
+        claims: about the person, `sub` among them.
+        client: for whom; it registered how userinfo is signed.
+        realm: whose key signs.
+        now: aware.
+
+    Raises:
+        KeysError: no key may sign now.
+    """
+    told = {**claims, "iss": realm.issuer, "aud": client.client_id, "exp": int((now + _USERINFO_LIFETIME).timestamp())}
+    return api.sign_jwt(told, realm=realm, typ=USERINFO_TYPE, algorithm=client.userinfo_alg, now=now).token
 
 
 def issue_expired(authorization: Authorization, *, realm: Realm, now: datetime) -> Tokens:

@@ -84,6 +84,30 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
     userinfo_alg = forms.ChoiceField(
         choices=_algorithms(api.signing_algorithms(), none="plain JSON"), required=False, label="Userinfo algorithm"
     )
+    id_token_encryption_alg = forms.ChoiceField(
+        choices=_algorithms(api.encryption_algorithms(), none="signed only"),
+        required=False,
+        label="ID token encryption: key",
+        help_text="id_token_encrypted_response_alg: its JWK Set needs a key for it, of the use enc.",
+    )
+    id_token_encryption_enc = forms.ChoiceField(
+        choices=_algorithms(api.content_encryptions(), none="signed only"),
+        required=False,
+        label="ID token encryption: content",
+        help_text="id_token_encrypted_response_enc.",
+    )
+    userinfo_encryption_alg = forms.ChoiceField(
+        choices=_algorithms(api.encryption_algorithms(), none="not encrypted"),
+        required=False,
+        label="Userinfo encryption: key",
+        help_text="userinfo_encrypted_response_alg: userinfo is signed first, so it needs an algorithm for that too.",
+    )
+    userinfo_encryption_enc = forms.ChoiceField(
+        choices=_algorithms(api.content_encryptions(), none="not encrypted"),
+        required=False,
+        label="Userinfo encryption: content",
+        help_text="userinfo_encrypted_response_enc.",
+    )
     access_token_alg = forms.ChoiceField(
         choices=_algorithms(api.signing_algorithms()), initial="ES256", label="Access token algorithm"
     )

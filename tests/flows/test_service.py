@@ -85,6 +85,17 @@ def test_discovery_offers_what_the_registries_have(browser: Browser, realm: Real
         assert not {"none", "HS256"} & set(algorithms)
 
 
+@pytest.mark.spec("OpenID Connect Discovery §3, OpenID Connect Core §8, §10.2")
+def test_discovery_offers_what_can_be_registered_for_id_tokens_and_userinfo(browser: Browser, realm: Realm) -> None:
+    found = browser.get("/.well-known/openid-configuration").json()
+    assert found["subject_types_supported"] == ["public", "pairwise"]
+    for what in ("id_token", "userinfo"):
+        assert found[f"{what}_signing_alg_values_supported"] == ["ES256"]
+        algorithms = found[f"{what}_encryption_alg_values_supported"]
+        assert set(algorithms) == {"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"}
+        assert set(found[f"{what}_encryption_enc_values_supported"]) == {"A128GCM", "A256GCM"}
+
+
 def test_a_realms_health_needs_the_realm(browser: Browser, realm: Realm) -> None:
     assert browser.get("/realms/default/health").json() == {"status": "ok"}
     make_realm("other", purposes=())

@@ -13,6 +13,7 @@ from django.contrib.messages import get_messages
 
 from audit.models import Event
 from audit.vocabulary import EventName
+from keys import api
 from realms.models import Realm
 from tests.provider import Browser, make_person
 from tests.tokens.clients import API, jwk, jwks, key, register, register_signer
@@ -107,6 +108,25 @@ def test_a_client_without_a_secret_is_registered_as_others_are(admin: Browser, r
     assert b"kty" in admin.get(page_of(found["signer"])).content
 
 
+ENCRYPTION_KEYS = json.dumps({"keys": [{**jwk(key("ES384"), "ES384", "enc-1"), "use": "enc"}]})
+ENCRYPTION = {"id_token_encryption_alg": "ECDH-ES", "id_token_encryption_enc": "A128GCM", "jwks": ENCRYPTION_KEYS}
+
+
+@pytest.mark.spec("OpenID Connect Registration §2")
+def test_encryption_is_registered_and_taken_back_with_its_keys(admin: Browser, realm: Realm) -> None:
+    assert shown(admin.post(ADD, form(realm, **ENCRYPTION)))
+    client = Client.objects.get(client_id="demo")
+    assert (client.id_token_encryption_alg, client.id_token_encryption_enc) == ("ECDH-ES", "A128GCM")
+    assert client.jwks == json.loads(ENCRYPTION_KEYS)
+    page = admin.get(page_of(client)).content.decode()
+    for name in (*api.encryption_algorithms(), *api.content_encryptions()):
+        assert page.count(f'<option value="{name}"') == 2  # for ID tokens and for userinfo
+    assert "RSA1_5" not in page
+    assert admin.post(page_of(client), form(realm)).status_code == 302
+    client.refresh_from_db()
+    assert (client.id_token_encryption_alg, client.jwks) == ("", None)
+
+
 PRIVATE = {"keys": [{**jwk(key(), "ES256", "k1"), "d": "canary"}]}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "scope": ({"scopes": "a b"}, "is no scope"),
@@ -139,6 +159,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "NUL in a kid": ({"jwks": '{"keys":[{"kty":"EC","kid":"\\u0000"}]}'}, "no JWK"),
     "surrogate in a kid": ({"jwks": '{"keys":[{"kty":"EC","kid":"\\ud800"}]}'}, "no JWK"),
     "kty a list": ({"jwks": '{"keys":[{"kty":["EC"]}]}'}, "no JWK"),
+    "unknown alg": ({**ENCRYPTION, "id_token_encryption_alg": "RSA1_5"}, "Select a valid choice"),
+    "unknown enc": ({**ENCRYPTION, "id_token_encryption_enc": "A128CBC-HS256"}, "Select a valid choice"),
+    "alg without enc": ({**ENCRYPTION, "id_token_encryption_enc": ""}, "needs both algorithms"),
+    "no key that fits": ({**ENCRYPTION, "id_token_encryption_alg": "RSA-OAEP-256"}, "use enc and fits"),
+    "userinfo not signed": (
+        {"userinfo_encryption_alg": "ECDH-ES", "userinfo_encryption_enc": "A128GCM", "jwks": ENCRYPTION_KEYS},
+        "signed before it is encrypted",
+    ),
+    "no key that signs": ({"auth_method": "private_key_jwt", "jwks": ENCRYPTION_KEYS}, "one for signatures"),
     "private": ({"auth_method": "private_key_jwt", "jwks": json.dumps(PRIVATE)}, "this one has leaked"),
 }
 

@@ -133,6 +133,36 @@ def test_a_private_key_is_refused_and_not_repeated(realm: Realm, tmp_path: Path)
     assert "canary" not in found.err
 
 
+@pytest.mark.spec("RFC 7591 §2, OpenID Connect Registration §2")
+def test_a_client_that_wants_its_tokens_encrypted_is_registered_and_told_of(realm: Realm, tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    keys = {"keys": [{**jwk(key("ES384"), "ES384", "enc-1"), "use": "enc"}]}
+    file.write_text(json.dumps(keys))
+    encryption = (
+        "--id-token-encryption-alg", "ECDH-ES", "--id-token-encryption-enc", "A128GCM", "--userinfo-alg", "ES256",
+        "--userinfo-encryption-alg", "ECDH-ES+A256KW", "--userinfo-encryption-enc", "A256GCM",
+    )  # fmt: skip
+    found = run("create_client", "demo", "--jwks-file", str(file), *encryption).json
+    told = {name: value for name, value in found.items() if name.startswith(("id_token", "userinfo", "jwks"))}
+    assert told == {
+        "id_token_signed_response_alg": "RS256",
+        "id_token_encrypted_response_alg": "ECDH-ES",
+        "id_token_encrypted_response_enc": "A128GCM",
+        "userinfo_signed_response_alg": "ES256",
+        "userinfo_encrypted_response_alg": "ECDH-ES+A256KW",
+        "userinfo_encrypted_response_enc": "A256GCM",
+        "jwks": keys,
+    }
+    Client.objects.filter(client_id="demo").delete()
+    for wrong in (encryption[2:], encryption[:2], encryption[:4] + encryption[6:]):
+        assert refused("demo", "--jwks-file", str(file), *wrong)
+    for option, value in (("alg", "RSA1_5"), ("enc", "A128CBC-HS256")):
+        assert (
+            f"invalid choice: '{value}'" in run("create_client", "demo", f"--id-token-encryption-{option}", value).err
+        )
+    assert not Client.objects.filter(client_id="demo").exists()
+
+
 def test_a_client_id_is_given_once(realm: Realm) -> None:
     created("demo")
     found = run("create_client", "demo")

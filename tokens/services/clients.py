@@ -17,7 +17,7 @@ from keys.errors import ForeignKeyRefused
 from realms.models import Realm
 from tokens.client_auth.secret import digest_of
 from tokens.client_metadata import ClientMetadata, completed
-from tokens.client_rules import Bounds, faults
+from tokens.client_rules import MAX_ITEM, Bounds, faults
 from tokens.models import CLIENT_ID_PATTERN, MAX_SECRETS, Client
 from tokens.vocabulary import DIRECT_CLIENT_ID, AuthMethod, ClientKind
 
@@ -153,12 +153,12 @@ def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
         ClientRefused: one sentence a fault.
     """
     bounds = Bounds(realm.access_token_lifetime, realm.refresh_idle_lifetime, realm.refresh_absolute_lifetime)
-    found = [*faults(metadata, bounds=bounds), *_algorithm_faults(metadata, realm)]
-    if metadata.jwks is not None:
-        try:
-            api.clean_jwks(metadata.jwks)
-        except ForeignKeyRefused as error:
-            found.append(str(error))
+    found = [
+        *faults(metadata, bounds=bounds),
+        *_algorithm_faults(metadata, realm),
+        *_encryption_faults(metadata),
+        *_key_faults(metadata),
+    ]
     if found:
         raise ClientRefused(" ".join(found))
 
@@ -174,6 +174,29 @@ def _algorithm_faults(metadata: ClientMetadata, realm: Realm) -> Iterator[str]:
     ):
         if algorithm and algorithm not in rings:
             yield f"The realm has no ring that signs {what} with {algorithm}: add one with add_ring."
+
+
+def _encryption_faults(metadata: ClientMetadata) -> Iterator[str]:
+    """Whatever is encrypted for the client, this provider has to know how."""
+    for name in sorted(metadata.encryption_algs - set(api.encryption_algorithms())):
+        yield f"Nothing is encrypted with the alg {name[:MAX_ITEM]!r} here: discovery lists those that there are."
+    encs = {metadata.id_token_encryption_enc, metadata.userinfo_encryption_enc} - {""}
+    for name in sorted(encs - set(api.content_encryptions())):
+        yield f"Nothing is encrypted with the enc {name[:MAX_ITEM]!r} here: discovery lists those that there are."
+
+
+def _key_faults(metadata: ClientMetadata) -> Iterator[str]:
+    """The JWK Set has to be sound, and to have a key for each thing that it is there for."""
+    if metadata.jwks is None:
+        return
+    try:
+        api.clean_jwks(metadata.jwks)
+        if metadata.auth_method is AuthMethod.PRIVATE_KEY_JWT:
+            api.check_signature_keys(metadata.jwks)
+        for alg in sorted(metadata.encryption_algs & set(api.encryption_algorithms())):
+            api.check_encryption_key(metadata.jwks, alg)
+    except ForeignKeyRefused as error:
+        yield str(error)
 
 
 def columns_of(metadata: ClientMetadata) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tokens.id_token import PROTOCOL_CLAIMS
 from tokens.pkce import METHODS as PKCE_METHODS
 from tokens.response_types import IMPLICIT
 from tokens.scopes import STANDARD_SCOPES
-from tokens.vocabulary import AuthMethod, Prompt, ResponseMode, ResponseType
+from tokens.vocabulary import AuthMethod, Prompt, ResponseMode, ResponseType, SubjectType
 
 
 def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
@@ -30,15 +30,14 @@ def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
         PublishedSetUnavailable: the keys can't be read.
     """
     methods = [method.name.value for method in METHODS]
-    signed = list(api.foreign_algorithms())
+    signing, signed = api.published_algorithms(realm.slug, now=now), list(api.foreign_algorithms())
     proven = [name for name in methods if name != AuthMethod.NONE]
     found: dict[str, object] = {
         "scopes_supported": list(STANDARD_SCOPES),
         "response_types_supported": [kind.value for kind in ResponseType],
         "response_modes_supported": [mode.value for mode in ResponseMode],
         "grant_types_supported": [*(grant.type.value for grant in GRANTS), IMPLICIT],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": api.published_algorithms(realm.slug, now=now),
+        "subject_types_supported": [kind.value for kind in SubjectType],
         "code_challenge_methods_supported": list(PKCE_METHODS),
         "acr_values_supported": list(ACR_VALUES),
         "claim_types_supported": ["normal"],
@@ -52,6 +51,10 @@ def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }
+    for what in ("id_token", "userinfo"):
+        found[f"{what}_signing_alg_values_supported"] = signing
+        found[f"{what}_encryption_alg_values_supported"] = list(api.encryption_algorithms())
+        found[f"{what}_encryption_enc_values_supported"] = list(api.content_encryptions())
     for endpoint, offers in (("token", methods), ("revocation", methods), ("introspection", proven)):
         found[f"{endpoint}_endpoint_auth_methods_supported"] = offers
         found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = signed

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from keys import api
 from realms.models import Realm
-from tokens.authorization import Authorization
+from tokens.authorization import Authorization, Encryption
 from tokens.claims import JTI_BYTES, access_token_claims, seconds_to_live, shorter
 from tokens.id_token import id_token_claims
 from tokens.models import Client
+from tokens.services.live_grants import userinfo_encryption
 from tokens.services.sealing import opaque_token_for
 from tokens.services.tagging import refresh_token_for
 from tokens.vocabulary import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, USERINFO_TYPE, ResponseType
@@ -28,7 +29,7 @@ class Tokens:
         expires_in: how long it lives, in seconds.
         scope: what it is good for; "" for none, which no answer repeats (RFC 6749 §3.3).
         refresh_token: a handle; None where there is nothing to refresh.
-        id_token: a JWT about the sign-in; None where none was asked for.
+        id_token: a JWT about the sign-in, encrypted where the client registered that; None where none was asked for.
     """
 
     access_token: str = field(repr=False)
@@ -133,11 +134,48 @@ def _id_token(
     if not authorization.id_token_alg:
         return None
     claims = id_token_claims(authorization, issued_at=now, access_token=access_token, code=code)
-    return api.sign_jwt(claims, realm=realm, typ=ID_TOKEN_TYPE, algorithm=authorization.id_token_alg, now=now).token
+    return token_for_client(
+        claims,
+        typ=ID_TOKEN_TYPE,
+        algorithm=authorization.id_token_alg,
+        encryption=authorization.id_token_encryption,
+        realm=realm,
+        now=now,
+    )
+
+
+def token_for_client(
+    claims: Mapping[str, object],
+    *,
+    typ: str,
+    algorithm: str,
+    encryption: Encryption | None,
+    realm: Realm,
+    now: datetime,
+) -> str:
+    """A token for the client to read, as it registered it: signed, and then encrypted where it wants that.
+
+    ID tokens, logout tokens and userinfo are made here (OpenID Connect Core §10.2, Back-Channel Logout §2.4).
+
+    Arguments:
+        claims: the payload; `exp` must be there.
+        typ: the kind of token, for the header of what is signed.
+        algorithm: how it is signed.
+        encryption: how it is encrypted; None for not at all.
+        realm: whose key signs.
+        now: aware.
+
+    Raises:
+        KeysError: no key may sign now, or the client's keys can't be encrypted to any more.
+    """
+    signed = api.sign_jwt(claims, realm=realm, typ=typ, algorithm=algorithm, now=now).token
+    if encryption is None:
+        return signed
+    return api.encrypt_nested(signed, jwks=encryption.jwks, alg=encryption.alg, enc=encryption.enc)
 
 
 def userinfo_token(claims: Mapping[str, object], *, client: Client, realm: Realm, now: datetime) -> str:
-    """What `/userinfo` tells, signed for a client (OpenID Connect Core §5.3.2).
+    """What `/userinfo` tells, signed for a client, and encrypted where it wants that (OpenID Connect Core §5.3.2).
 
     It has a kind of its own and no `iat`, which every ID token must have (§2): a client that took it for an ID
     token would find it wanting (RFC 8725 §3.11, §3.12).
@@ -149,10 +187,17 @@ def userinfo_token(claims: Mapping[str, object], *, client: Client, realm: Realm
         now: aware.
 
     Raises:
-        KeysError: no key may sign now.
+        KeysError: as `token_for_client`.
     """
     told = {**claims, "iss": realm.issuer, "aud": client.client_id, "exp": int((now + _USERINFO_LIFETIME).timestamp())}
-    return api.sign_jwt(told, realm=realm, typ=USERINFO_TYPE, algorithm=client.userinfo_alg, now=now).token
+    return token_for_client(
+        told,
+        typ=USERINFO_TYPE,
+        algorithm=client.userinfo_alg,
+        encryption=userinfo_encryption(client),
+        realm=realm,
+        now=now,
+    )
 
 
 def issue_expired(authorization: Authorization, *, realm: Realm, now: datetime) -> Tokens:

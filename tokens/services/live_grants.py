@@ -140,6 +140,13 @@ def id_token_encryption(client: Client) -> Encryption | None:
     return Encryption(client.id_token_encryption_alg, client.id_token_encryption_enc, client.jwks or {})
 
 
+def userinfo_encryption(client: Client) -> Encryption | None:
+    """The same of what `/userinfo` tells it."""
+    if not client.userinfo_encryption_alg:
+        return None
+    return Encryption(client.userinfo_encryption_alg, client.userinfo_encryption_enc, client.jwks or {})
+
+
 def _identity(user_id: int, claims: Mapping[str, Sequence[str]]) -> Mapping[str, object]:
     """The claims that the ID token was asked to tell (OpenID Connect Core §5.5); asks the database only for some."""
     names = frozenset(claims.get("id_token", ()))

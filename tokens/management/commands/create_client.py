@@ -29,6 +29,20 @@ _CHOICES = (
     ),
     ("--id-token-alg", api.signing_algorithms(), "RS256", "how its ID tokens are signed"),
     ("--userinfo-alg", api.signing_algorithms(), "", "how userinfo is signed for it; plain JSON if left out"),
+    (
+        "--id-token-encryption-alg",
+        api.encryption_algorithms(),
+        "",
+        "how the key of its encrypted ID tokens gets to it; they are signed only if left out",
+    ),
+    ("--id-token-encryption-enc", api.content_encryptions(), "", "how its ID tokens are encrypted with that key"),
+    (
+        "--userinfo-encryption-alg",
+        api.encryption_algorithms(),
+        "",
+        "how the key of encrypted userinfo gets to it; it is signed only if left out",
+    ),
+    ("--userinfo-encryption-enc", api.content_encryptions(), "", "how userinfo is encrypted with that key"),
     ("--access-token-alg", api.signing_algorithms(), "ES256", "how its access tokens are signed"),
     (
         "--subject-type",
@@ -73,9 +87,8 @@ def _destination(option: str) -> str:
     return option.removeprefix("--").replace("-", "_")
 
 
-_PLAIN = tuple(
-    _destination(option) for option in ("--id-token-alg", "--userinfo-alg", "--access-token-alg", *dict(_TEXTS))
-)
+_ALGORITHMS = tuple(option for option, *_ in _CHOICES if option.endswith(("-alg", "-enc")))
+_PLAIN = tuple(_destination(option) for option in (*_ALGORITHMS, *dict(_TEXTS)))
 
 
 class Command(BaseCommand):

@@ -107,7 +107,9 @@ class PublishedSets:
         return memory
 
     def _too_old(self, memory: _Memory) -> bool:
-        return self._monotonic() - memory.read_at > periods().jwks_outage.total_seconds()
+        """Rows that are not due for a reading are never too old, however short the outage that workers bridge."""
+        longest = max(periods().jwks_outage, JWKS_REFRESH)
+        return self._monotonic() - memory.read_at > longest.total_seconds()
 
     def _first_reading(self, slug: str, now: datetime) -> _Memory:
         started = self._monotonic()

@@ -118,6 +118,22 @@ def test_memory_serves_while_the_database_is_away_and_no_longer_than_m(
     assert worker.at("default", clock.now).body == before
 
 
+@pytest.mark.spec("keys.md: served from memory as ready bytes; keys.E004: an outage of nought is allowed")
+def test_a_worker_that_bridges_no_outage_serves_between_two_readings(
+    worker: PublishedSets, clock: FakeClock, settings: LazySettings
+) -> None:
+    settings.IDP_JWKS_OUTAGE = timedelta(0)
+    before = worker.at("default", clock.now)
+    clock.advance(REFRESH - TICK)
+    assert worker.at("default", clock.now) is before
+    clock.advance(2 * TICK)
+    assert worker.at("default", clock.now).body == before.body
+    with database_away():
+        clock.advance(REFRESH + TICK)
+        with pytest.raises(PublishedSetUnavailable, match="too old"):
+            worker.at("default", clock.now)
+
+
 @pytest.mark.spec("keys.md: served for at most M while the database is away")
 def test_a_worker_that_starts_while_the_database_is_away_serves_nothing(
     worker: PublishedSets, clock: FakeClock

@@ -21,6 +21,16 @@ ACTOR = "test"
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What could not be tested here is said loudly, with what to install."""
+    skipped = terminalreporter.getreports("skipped")
+    if skipped:
+        terminalreporter.section(f"NOT TESTED HERE: {len(skipped)}", sep="!", red=True, bold=True)
+    for report in skipped:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"{report.nodeid}: {str(why).removeprefix('Skipped: ')}", red=True)
+
+
 @pytest.fixture(autouse=True)
 def _empty_memories() -> Iterator[None]:
     """No test sees the keys that a worker of another test remembers."""

@@ -13,7 +13,8 @@ ROOT = Path(settings.BASE_DIR)
 APPS = ("realms", "audit", "keys", "accounts", "tokens", "idp_project")
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
-MARKDOWN = sorted(path for path in ROOT.glob("**/*.md") if not {".venv", ".data"} & set(path.parts))
+NOT_OURS = {".venv", ".data", "node_modules"}
+MARKDOWN = sorted(path for path in ROOT.glob("**/*.md") if not NOT_OURS & set(path.parts))
 
 
 def _sources() -> str:

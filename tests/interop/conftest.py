@@ -1,0 +1,14 @@
+"""One provider for all clients of a run, so that one's rotation is every other's too."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.interop.provider import Provider, running_provider
+
+
+@pytest.fixture(scope="session")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """A running provider with its first keys, and the person `PERSON`."""
+    with running_provider(tmp_path_factory.mktemp("provider")) as found:
+        yield found

@@ -1,0 +1,120 @@
+"""Authlib, PyJWT and jose around one rotation: what `make test` holds of `make interop`."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.interop import authlib_client
+from tests.interop.browser import Browser
+from tests.interop.node_programs import MissingRuntime, Program, running_program
+from tests.interop.provider import EMAIL, Provider
+
+JWKS = "/.well-known/jwks.json"
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What clients hold that were there before other keys began to sign.
+
+    Attributes:
+        browser: of the person who signed in.
+        authlib: the application that they signed in to.
+        pyjwt: knows the JWKS of before.
+        jose: knows it too; or why there is no jose here.
+        before: Authlib's tokens from the sign-in.
+        after: and from the refresh, by other keys.
+        kids: algorithm → kid of the key that signs now.
+        times_asked: for the JWKS, by all of them, before other keys signed.
+    """
+
+    browser: Browser
+    authlib: authlib_client.Application
+    pyjwt: jwt.PyJWKClient
+    jose: Program | MissingRuntime
+    before: dict[str, Any]
+    after: dict[str, Any]
+    kids: dict[str, str]
+    times_asked: int
+
+
+@pytest.fixture(scope="module")
+def rotation(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
+    """Every client signs in or verifies; then other keys sign; then Authlib refreshes its tokens."""
+    authlib = authlib_client.Application(provider, provider.add_client("short-form", *authlib_client.OPTIONS))
+    browser = Browser(stops_at=[authlib_client.CALLBACK, authlib_client.SIGNED_OUT])
+    before = authlib.tokens(browser.sign_in(provider, browser.open(authlib.authorization_url())).url)
+    pyjwt = jwt.PyJWKClient(provider.jwks)
+    pyjwt.get_signing_key_from_jwt(before["access_token"])
+    with ExitStack() as stack:
+        jose = running_jose(stack, provider, tmp_path_factory.mktemp("jose") / "stderr")
+        if isinstance(jose, Program):
+            verify_with_jose(jose, provider, before)
+        times_asked = provider.times_asked_for(JWKS)
+        kids = provider.rotate()
+        after = authlib.refresh(before["refresh_token"])
+        yield Rotation(browser, authlib, pyjwt, jose, before, after, kids, times_asked)
+
+
+def running_jose(stack: ExitStack, provider: Provider, log: Path) -> Program | MissingRuntime:
+    try:
+        return stack.enter_context(running_program("jose.mjs", provider.issuer, log=log))
+    except MissingRuntime as error:
+        return error
+
+
+def verify_with_jose(jose: Program, provider: Provider, tokens: dict[str, Any]) -> dict[str, Any]:
+    token, audience = tokens["access_token"], provider.issuer
+    claims: dict[str, Any] = jose.ask("verify", token=token, audience=audience, algorithm="ES256", typ="at+jwt")
+    return claims
+
+
+def kid_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+@pytest.mark.spec("keys.md, the promise")
+def test_other_keys_sign_now(rotation: Rotation) -> None:
+    signed = {"RS256": rotation.after["id_token"], "ES256": rotation.after["access_token"]}
+    assert {algorithm: kid_of(token) for algorithm, token in signed.items()} == rotation.kids
+    former = {kid_of(rotation.before["id_token"]), kid_of(rotation.before["access_token"])}
+    assert not former & set(rotation.kids.values())
+
+
+@pytest.mark.spec("OpenID Connect Core §3.1.3.7, §5.3, §12.2; RP-Initiated Logout §2")
+def test_authlib_goes_on_and_signs_out(rotation: Rotation) -> None:
+    authlib, after = rotation.authlib, rotation.after
+    claims, userinfo = authlib.id_claims(after), authlib.userinfo(after)
+    assert claims["sub"] == rotation.before["userinfo"]["sub"] == userinfo["sub"]
+    assert userinfo["email"] == EMAIL
+    signed_out = rotation.browser.open(authlib.logout_url(after["id_token"]))
+    assert authlib.is_signed_out(signed_out.url)
+    assert rotation.browser.open(authlib.authorization_url()).has_form("login-form")
+
+
+@pytest.mark.spec("keys.md, the promise; RFC 9068 §4")
+def test_pyjwt_verifies_with_the_keys_that_it_had(provider: Provider, rotation: Rotation) -> None:
+    for tokens in (rotation.before, rotation.after):
+        claims = jwt.decode(
+            tokens["access_token"],
+            rotation.pyjwt.get_signing_key_from_jwt(tokens["access_token"]),
+            algorithms=["ES256"],
+            issuer=provider.issuer,
+            audience=provider.issuer,
+            options={"require": ["exp", "iat", "sub", "client_id"]},
+        )
+        assert claims["client_id"] == "short-form"
+    assert provider.times_asked_for(JWKS) == rotation.times_asked
+
+
+@pytest.mark.spec("keys.md, the promise; RFC 9068 §4")
+def test_jose_verifies_with_the_keys_that_it_had(provider: Provider, rotation: Rotation) -> None:
+    if isinstance(rotation.jose, MissingRuntime):
+        pytest.skip(f"jose: {rotation.jose}")
+    for tokens in (rotation.before, rotation.after):
+        assert verify_with_jose(rotation.jose, provider, tokens)["client_id"] == "short-form"
+    assert provider.times_asked_for(JWKS) == rotation.times_asked

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from authlib.integrations.django_client import OAuth
 from django.http import HttpRequest, QueryDict
 
+from tests.interop.browser import Browser
 from tests.interop.provider import Provider
 
 CALLBACK = "http://127.0.0.1:9/authlib/callback"  # nobody listens there: tests hand over what arrives
@@ -42,6 +43,10 @@ class Application:
             },
         )
 
+    def sign_in(self, provider: Provider, browser: Browser) -> dict[str, Any]:
+        """The tokens after a person with a browser has signed in."""
+        return self.tokens(browser.sign_in(provider, browser.open(self.authorization_url())).url)
+
     def authorization_url(self) -> str:
         """Where the application sends the person."""
         redirect = self.oauth.signet.authorize_redirect(self._request(""), CALLBACK)
@@ -51,6 +56,10 @@ class Application:
         """What the application has after the person came back: tokens, and the claims of the ID token."""
         found: dict[str, Any] = self.oauth.signet.authorize_access_token(self._request(callback))
         return found
+
+    def userinfo_of_expired(self, tokens: Mapping[str, Any]) -> dict[str, Any]:
+        """What the provider tells of the person, by an access token that Authlib takes for expired and refreshes."""
+        return dict(self.oauth.signet.userinfo(token={**tokens, "expires_at": 1}))
 
     def refresh(self, refresh_token: str) -> dict[str, Any]:
         """The next tokens, an ID token among them."""
@@ -84,10 +93,10 @@ class Application:
         request.GET = QueryDict(urlsplit(url).query)
         return request
 
-    def _save(self, **update: Any) -> None:
-        self.saved.append(dict(update["token"]))
+    def _save(self, _name: str, token: Mapping[str, Any], **_former: str | None) -> None:
+        self.saved.append(dict(token))
 
 
-def parameters_of(url: str) -> dict[str, str]:
-    """The query of an address, each name once."""
-    return dict(parse_qsl(urlsplit(url).query, strict_parsing=True))
+def browser() -> Browser:
+    """A browser that stops where the application would go on."""
+    return Browser(stops_at=[CALLBACK, SIGNED_OUT])

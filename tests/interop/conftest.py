@@ -12,3 +12,10 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     """A running provider with its first keys, and the person `PERSON`."""
     with running_provider(tmp_path_factory.mktemp("provider")) as found:
         yield found
+
+
+@pytest.fixture
+def settled(provider: Provider) -> Provider:
+    """The provider, after every worker has begun to show the keys that will sign next."""
+    provider.publish_standbys()
+    return provider

@@ -22,6 +22,10 @@ class MissingRuntime(Exception):
     """A runtime that can't be had here; the message is one sentence that says what to install."""
 
 
+class Refused(Exception):
+    """What a library says instead of an answer."""
+
+
 class Program:
     """One that runs, and answers."""
 
@@ -33,7 +37,7 @@ class Program:
         """What it answers.
 
         Raises:
-            AssertionError: it can't; its error is the message.
+            Refused: the library threw this error.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -42,7 +46,8 @@ class Program:
         line = self._process.stdout.readline()
         assert line, f"the program ended:\n{self._log.read_text(encoding='utf-8')}"
         said: dict[str, Any] = json.loads(line)
-        assert "error" not in said, said["error"]
+        if "error" in said:
+            raise Refused(said["error"])
         return said["answer"]
 
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jwt
+
 from idp_project.quickstart.data_folder import first_values, write_secret
 from tests.interop.processes import fresh_database, free_port, run_command, running, wait_until
 
@@ -110,6 +112,11 @@ def running_provider(folder: Path) -> Iterator[Provider]:
         provider.manage("create_user", PERSON, "--password-stdin", "--email", EMAIL, typed=password)
         with running([sys.executable, "manage.py", "serve"], environment, log=provider.log, port=port):
             yield provider
+
+
+def kid_of(token: str) -> str:
+    """Which key signed a token, as its header says."""
+    return str(jwt.get_unverified_header(token)["kid"])
 
 
 def _moment(text: str) -> datetime:

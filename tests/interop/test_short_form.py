@@ -12,7 +12,7 @@ import pytest
 from tests.interop import authlib_client
 from tests.interop.browser import Browser
 from tests.interop.node_programs import MissingRuntime, Program, running_program
-from tests.interop.provider import EMAIL, Provider
+from tests.interop.provider import EMAIL, Provider, kid_of
 
 JWKS = "/.well-known/jwks.json"
 
@@ -45,9 +45,10 @@ class Rotation:
 @pytest.fixture(scope="module")
 def rotation(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
     """Every client signs in or verifies; then other keys sign; then Authlib refreshes its tokens."""
+    provider.publish_standbys()
     authlib = authlib_client.Application(provider, provider.add_client("short-form", *authlib_client.OPTIONS))
-    browser = Browser(stops_at=[authlib_client.CALLBACK, authlib_client.SIGNED_OUT])
-    before = authlib.tokens(browser.sign_in(provider, browser.open(authlib.authorization_url())).url)
+    browser = authlib_client.browser()
+    before = authlib.sign_in(provider, browser)
     pyjwt = jwt.PyJWKClient(provider.jwks)
     pyjwt.get_signing_key_from_jwt(before["access_token"])
     with ExitStack() as stack:
@@ -71,10 +72,6 @@ def verify_with_jose(jose: Program, provider: Provider, tokens: dict[str, Any]) 
     token, audience = tokens["access_token"], provider.issuer
     claims: dict[str, Any] = jose.ask("verify", token=token, audience=audience, algorithm="ES256", typ="at+jwt")
     return claims
-
-
-def kid_of(token: str) -> str:
-    return str(jwt.get_unverified_header(token)["kid"])
 
 
 @pytest.mark.spec("keys.md, the promise")

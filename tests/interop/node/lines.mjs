@@ -9,7 +9,7 @@ export async function answer(questions) {
     try {
       said = { answer: (await questions[ask](about)) ?? null };
     } catch (error) {
-      said = { error: `${error.name}: ${error.message}${error.cause ? ` (${error.cause})` : ""}` };
+      said = { error: [error.name, error.message, JSON.stringify(error.cause)].join(": ") };
     }
     process.stdout.write(`${JSON.stringify(said)}\n`);
   }

@@ -10,7 +10,7 @@ SETUP = $(or $(FOUND),$(error Signet needs Python 3.11 or newer: apt-get install
 	-I idp_project/setup_environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check checks prove lock clean ready-to-run ready-to-test
+.PHONY: help run test check checks prove interop lock clean ready-to-run ready-to-test ready-to-interop
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -24,6 +24,9 @@ test: ready-to-test ## the whole test suite, on a PostgreSQL of its own or the o
 
 prove: ready-to-test ## the long proofs that the test suite holds in short form
 	@$(WITH_DATABASE) $(PYTHON) -m pytest -m prove --no-cov $(PYTEST)
+
+interop: ready-to-interop ## real clients, unmodified, against the running server
+	@$(WITH_DATABASE) $(PYTHON) -m pytest tests/interop -m '' -n 0 --no-cov $(PYTEST)
 
 check: ready-to-test ## style, types, layers, missing migrations, settings for deployment
 	@export IDP_ISSUER=https://id.example.org; \
@@ -49,7 +52,7 @@ lock: ready-to-test ## lock the dependencies anew (requirements*.in to requireme
 	done
 
 clean: ## remove the virtual environment and caches; .data (database, secrets) stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*
+	rm -rf .venv tests/interop/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis htmlcov .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ready-to-run:
@@ -57,3 +60,7 @@ ready-to-run:
 
 ready-to-test:
 	@$(SETUP) requirements-dev.txt
+
+ready-to-interop:
+	@$(SETUP) requirements-interop.txt
+	@$(PYTHON) -m tests.interop.apache

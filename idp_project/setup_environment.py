@@ -115,11 +115,8 @@ def install_ensurepip(python: str) -> None:
     if not shutil.which("apt-get"):
         raise SetupError(f"{python} lacks ensurepip: install your system's package for Python's venv.")
     advice = f"{python} can't make virtual environments: run apt-get install {package} as root, then this again."
-    if os.geteuid() == 0:
-        command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    elif shutil.which("sudo") and succeeds("sudo", "-n", "true", quiet=True):
-        command = ["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    else:
+    command = apt_get()
+    if not command:
         raise SetupError(advice)
     for arguments in (["install", "--yes", "--no-install-recommends", package], ["update"]) * 2:
         if has_module(python, "ensurepip"):
@@ -128,6 +125,16 @@ def install_ensurepip(python: str) -> None:
         succeeds(*command, *arguments)
     if not has_module(python, "ensurepip"):
         raise SetupError(advice)
+
+
+def apt_get() -> list[str]:
+    """How we may call apt-get: as root, or with a sudo that asks for nothing; empty where we may not."""
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    if not shutil.which("apt-get"):
+        return []
+    if os.geteuid() == 0:
+        return command
+    return ["sudo", "-n", *command] if shutil.which("sudo") and succeeds("sudo", "-n", "true", quiet=True) else []
 
 
 def install(lock_name: str) -> None:

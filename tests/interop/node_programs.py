@@ -110,7 +110,9 @@ def _npm_ci(programs: Path) -> None:
             check=True,
         )
     except subprocess.TimeoutExpired as error:
-        raise MissingRuntime(f"npm ci in {FOLDER} took more than {error.timeout:.0f} s: is the registry away?") from None
+        raise MissingRuntime(
+            f"npm ci in {FOLDER} took more than {error.timeout:.0f} s: is the registry away?"
+        ) from None
     except subprocess.CalledProcessError as error:
         said = next((line for line in error.stderr.splitlines() if line.startswith("npm error")), "npm error")
         raise MissingRuntime(f"npm ci in {FOLDER} failed ({said}): can the registry be reached?") from None

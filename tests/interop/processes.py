@@ -41,9 +41,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], *, typed
 
 
 @contextmanager
-def running(
-    command: Sequence[str], environment: Mapping[str, str], *, log: Path, port: int, stop: signal.Signals = signal.SIGTERM
-) -> Iterator[None]:
+def running(command: Sequence[str], environment: Mapping[str, str], *, log: Path, port: int) -> Iterator[None]:
     """A server in a process group of its own; it listens when the block begins, and is gone when it ends.
 
     Arguments:
@@ -51,7 +49,6 @@ def running(
         environment: all that it gets.
         log: where its output goes.
         port: of 127.0.0.1, where it listens.
-        stop: the signal that asks it to end.
     """
     with log.open("wb") as output:
         server = start_child(
@@ -62,7 +59,7 @@ def running(
         assert server.poll() is None, f"{command} ended with {server.returncode}:\n{log.read_text(errors='replace')}"
         yield
     finally:
-        server.send_signal(stop)
+        server.terminate()
         with suppress(subprocess.TimeoutExpired):
             server.wait(_SECONDS_TO_STOP)
         with suppress(ProcessLookupError):  # workers that outlived it

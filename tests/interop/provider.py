@@ -14,8 +14,9 @@ from typing import Any
 import jwt
 
 from idp_project.quickstart.data_folder import first_values, write_secret
-from tests.interop.processes import fresh_database, free_port, run_command, running, wait_until
+from tests.interop.processes import free_port, fresh_database, run_command, running, wait_until
 
+JWKS = "/.well-known/jwks.json"
 PERSON, EMAIL = "ana", "ana@example.org"
 # The shortest timetable that the checks allow: a new key may sign nine seconds after it was published.
 # Why no client notices is the same as with 48 hours: it knew the key before the key signed.
@@ -56,7 +57,7 @@ class Provider:
     @property
     def jwks(self) -> str:
         """Where verifiers find the public keys."""
-        return f"{self.issuer}/.well-known/jwks.json"
+        return f"{self.issuer}{JWKS}"
 
     def manage(self, *arguments: str, typed: str = "") -> str:
         """Run a command as an operator does, and give back what it prints."""

@@ -33,7 +33,9 @@ def run(tmp_path: Path) -> Iterator[RunProgram]:
         yield start
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1, §5.3, §12; RFC 7636; RFC 9207; RP-Initiated Logout §2; keys.md, the promise")
+@pytest.mark.spec(
+    "OpenID Connect Core §3.1, §5.3, §12; RFC 7636; RFC 9207; RP-Initiated Logout §2; keys.md, the promise"
+)
 def test_openid_client_signs_in_refreshes_across_a_rotation_and_signs_out(settled: Provider, run: RunProgram) -> None:
     client = settled.add_client(
         "openid-client",

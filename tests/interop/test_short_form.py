@@ -12,9 +12,7 @@ import pytest
 from tests.interop import authlib_client
 from tests.interop.browser import Browser
 from tests.interop.node_programs import MissingRuntime, Program, running_program
-from tests.interop.provider import EMAIL, Provider, kid_of
-
-JWKS = "/.well-known/jwks.json"
+from tests.interop.provider import EMAIL, JWKS, Provider, kid_of
 
 
 @dataclass(frozen=True)

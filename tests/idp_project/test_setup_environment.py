@@ -164,6 +164,11 @@ def test_without_apt_the_systems_own_package_is_asked_for(
     assert "lacks ensurepip" in capsys.readouterr().err
 
 
+def test_nobody_calls_apt_where_there_is_none(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    assert setup.apt_get() == []
+
+
 def test_a_missing_lock_file_is_named(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     assert setup.main("none.txt") == 1
     assert capsys.readouterr().err.endswith("none.txt: No such file or directory.\n")

@@ -10,7 +10,9 @@ from tests.interop.provider import Provider, running_provider
 @pytest.fixture(scope="session")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     """A running provider with its first keys, and the person `PERSON`."""
-    with running_provider(tmp_path_factory.mktemp("provider")) as found:
+    with pytest.MonkeyPatch.context() as patch, running_provider(tmp_path_factory.mktemp("provider")) as found:
+        for name in ("NO_PROXY", "no_proxy"):  # the clients in this process find this machine without a proxy
+            patch.setenv(name, "localhost,127.0.0.1")
         yield found
 
 

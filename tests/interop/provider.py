@@ -28,7 +28,7 @@ TIMETABLE = {
     "IDP_JWKS_MAX_AGE": "PT1S",
     "IDP_JWKS_OUTAGE": "PT0S",
 }
-WORKERS = 3
+WORKERS = 2
 _JWKS_REFRESH = timedelta(seconds=5)  # how often a worker looks for keys that were published (keys.md)
 _SECOND = timedelta(seconds=1)  # commands tell moments to the second
 
@@ -70,10 +70,10 @@ class Provider:
 
     def publish_standbys(self) -> None:
         """Have every worker show, beside each key that signs, the one that will sign next."""
-        self.manage("rotate_keys")
-        listed = json.loads(self.manage("list_keys", "--json"))["keys"]
-        published = max(_moment(key["published_at"]) for key in listed if key["state"] == "pre_active")
-        _wait_for(published + _JWKS_REFRESH + _SECOND, what="every worker has looked at the rows")
+        rings = json.loads(self.manage("rotate_keys", "--json"))["rings"]
+        minted = [step["published_at"] for ring in rings for step in ring["steps"] if step["step"] == "mint"]
+        if minted:
+            _wait_for(max(map(_moment, minted)) + _JWKS_REFRESH + _SECOND, what="every worker has looked at the rows")
 
     def rotate(self) -> dict[str, str]:
         """Have the next keys sign, as early as the promise to verifiers allows, and wait until then.

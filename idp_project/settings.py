@@ -62,12 +62,15 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "corsheaders",
     "csp",
     "rest_framework",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "tokens.cors.Preflights",
+    "corsheaders.middleware.CorsMiddleware",  # before whatever may answer, so that refusals can be read too
     "idp_project.middleware.RefuseNul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -160,6 +163,13 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     },
 }
+# Whose scripts may read an answer: tokens/cors.py says, request by request. No address is open to all that the
+# settings name, and cookies are never taken: CORS_ALLOW_CREDENTIALS stays off.
+CORS_URLS_REGEX = r"(?!)"
+CORS_ALLOW_METHODS = ("GET", "POST")  # tokens/cors.py names the endpoint's own
+CORS_ALLOW_HEADERS = ("authorization", "content-type")
+CORS_EXPOSE_HEADERS = ("WWW-Authenticate",)
+CORS_PREFLIGHT_MAX_AGE = 3_600  # seconds
 # Django's advice on HTTPS doesn't apply to a loopback issuer, the only kind that may speak plain HTTP.
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"] if IDP_PLAIN_HTTP else []
 

@@ -11,7 +11,11 @@ below_an_issuer = [path("", include(app)) for app in ("keys.urls", "tokens.urls"
 
 # RFC 8414 §3.1 puts the well-known part between the host and the issuer's path.
 inserted = [
-    path(f"{document.path}/realms/<slug:realm>", DiscoveryView.as_view(http_method_names=document.http_method_names()))
+    path(
+        f"{document.path}/realms/<slug:realm>",
+        DiscoveryView.as_view(http_method_names=document.http_method_names()),
+        name=document.name,
+    )
     for document in (DISCOVERY, METADATA)
 ]
 

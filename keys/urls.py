@@ -6,5 +6,5 @@ from keys.views import JwksView
 
 urlpatterns = [
     path(".well-known/jwks.json", JwksView.as_view(), name="jwks"),
-    path("jwks", JwksView.as_view(), name="jwks-alias"),
+    path("jwks", JwksView.as_view(), name="jwks"),
 ]

@@ -34,14 +34,15 @@ class JwksView(APIView):
         except UnknownRealm as error:
             return JsonResponse({"error": "not_found", "error_description": str(error)}, status=404)
         except PublishedSetUnavailable as error:
-            answer = JsonResponse({"error": "temporarily_unavailable", "error_description": str(error)}, status=503)
-            answer["Retry-After"] = "5"
-            return answer
+            away = JsonResponse({"error": "temporarily_unavailable", "error_description": str(error)}, status=503)
+            away["Retry-After"] = "5"
+            return away
         response = HttpResponse(published.body, content_type="application/jwk-set+json")
         response["ETag"] = published.etag
         response["Cache-Control"] = f"public, max-age={int(periods().jwks_max_age.total_seconds())}"
-        response["Access-Control-Allow-Origin"] = "*"  # public keys, for scripts of any site
-        return _conditional(request._request, published.etag, response)
+        answer = _conditional(request._request, published.etag, response)
+        answer["Access-Control-Allow-Origin"] = "*"  # public keys, for scripts of any site; on a 304 too
+        return answer
 
 
 def _conditional(request: HttpRequest, etag: str, response: HttpResponse) -> HttpResponse:

@@ -6,8 +6,11 @@ class TokensConfig(AppConfig):
     verbose_name = "Tokens"
 
     def ready(self) -> None:
-        """Register what rotations clean up, and what a compromise of a realm's key hits."""
+        """Register what rotations clean up, what a compromise of a realm's key hits, and whose scripts may read."""
+        from corsheaders.signals import check_request_enabled  # noqa: PLC0415
+
         from keys.hooks import register_housekeeping, register_impact  # noqa: PLC0415
+        from tokens.cors import may_be_read  # noqa: PLC0415  (models, once they are loaded)
         from tokens.selectors import impact  # noqa: PLC0415  (models, once they are loaded)
         from tokens.services.revocation import purge_dead_grants  # noqa: PLC0415
         from tokens.services.spent_tokens import purge_spent_tokens  # noqa: PLC0415
@@ -15,3 +18,4 @@ class TokensConfig(AppConfig):
         register_housekeeping("dead grants", purge_dead_grants)
         register_housekeeping("spent tokens", purge_spent_tokens)
         register_impact(impact)
+        check_request_enabled.connect(may_be_read)

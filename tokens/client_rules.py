@@ -101,13 +101,17 @@ def _uri_faults(metadata: ClientMetadata) -> Iterator[str]:
         if uri and (why := redirect_uris.web_fault(uri)):
             yield f"The address {uri[:MAX_ITEM]!r} {why}."
     for origin in metadata.cors_origins:
-        if not _is_origin(origin):
+        if not is_origin(origin):
             yield f"{origin[:MAX_ITEM]!r} is no origin: scheme and host, without a path, in lower case (RFC 6454 §6.2)."
 
 
-def _is_origin(text: str) -> bool:
-    """Whether a text is an origin as browsers write it."""
-    if redirect_uris.web_fault(text):
+def is_origin(text: str) -> bool:
+    """Whether a text is an origin as browsers write it, and one that a client may register (RFC 6454 §6.2).
+
+    Arguments:
+        text: anything, also what came in a header.
+    """
+    if len(text) > MAX_ITEM or redirect_uris.web_fault(text):
         return False
     parts = urlsplit(text)
     default = {"https": 443, "http": 80}[parts.scheme]

@@ -2,6 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scripts(StrEnum):
+    """Whose scripts a browser lets read the answers (Fetch §3.2)."""
+
+    NOBODY = "nobody"  # of other origins: a browser's own rule
+    REGISTERED = "registered"  # those of origins that a client of the realm registered
+    ANYBODY = "anybody"  # a public document
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +22,14 @@ class Endpoint:
         path: below the issuer, without a leading slash.
         methods: which HTTP methods it has; HEAD goes with GET.
         metadata: its member in the discovery document, where a specification names one.
+        scripts: whose scripts may read its answers.
     """
 
     name: str
     path: str
     methods: tuple[str, ...]
     metadata: str | None = None
+    scripts: Scripts = Scripts.NOBODY
 
     def http_method_names(self) -> tuple[str, ...]:
         """The methods as a view names them."""
@@ -26,17 +37,19 @@ class Endpoint:
         return (*(method.lower() for method in self.methods), *head)
 
 
-JWKS = Endpoint("jwks", ".well-known/jwks.json", ("GET",), metadata="jwks_uri")
-DISCOVERY = Endpoint("openid_configuration", ".well-known/openid-configuration", ("GET",))
+JWKS = Endpoint("jwks", ".well-known/jwks.json", ("GET",), metadata="jwks_uri", scripts=Scripts.ANYBODY)
+DISCOVERY = Endpoint("openid_configuration", ".well-known/openid-configuration", ("GET",), scripts=Scripts.ANYBODY)
 SIGN_IN = Endpoint("auth", "auth", ("POST",))
 REFRESH = Endpoint("refresh", "auth/refresh", ("POST",))
 LOGOUT = Endpoint("logout", "auth/logout", ("POST",))
-METADATA = Endpoint("oauth_authorization_server", ".well-known/oauth-authorization-server", ("GET",))
+METADATA = Endpoint(
+    "oauth_authorization_server", ".well-known/oauth-authorization-server", ("GET",), scripts=Scripts.ANYBODY
+)
 AUTHORIZATION = Endpoint("authorize", "authorize", ("GET", "POST"), metadata="authorization_endpoint")
-USERINFO = Endpoint("userinfo", "userinfo", ("GET", "POST"), metadata="userinfo_endpoint")
-TOKEN = Endpoint("token", "token", ("POST",), metadata="token_endpoint")
+USERINFO = Endpoint("userinfo", "userinfo", ("GET", "POST"), metadata="userinfo_endpoint", scripts=Scripts.REGISTERED)
+TOKEN = Endpoint("token", "token", ("POST",), metadata="token_endpoint", scripts=Scripts.REGISTERED)
 INTROSPECTION = Endpoint("introspect", "introspect", ("POST",), metadata="introspection_endpoint")
-REVOCATION = Endpoint("revoke", "revoke", ("POST",), metadata="revocation_endpoint")
+REVOCATION = Endpoint("revoke", "revoke", ("POST",), metadata="revocation_endpoint", scripts=Scripts.REGISTERED)
 END_SESSION = Endpoint("end_session", "logout", ("GET", "POST"), metadata="end_session_endpoint")
 CONNECT = Endpoint("connect", "connect", ("GET", "POST"))
 HEALTH = Endpoint("health", "health", ("GET", "POST"))

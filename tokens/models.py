@@ -4,6 +4,7 @@ import secrets
 import uuid
 from datetime import timedelta
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.lookups import Exact, LessThanOrEqual
@@ -126,6 +127,7 @@ class Client(models.Model):
 
     class Meta:
         ordering = ["realm_id", "client_id"]
+        indexes = [GinIndex(fields=["cors_origins"], opclasses=["jsonb_path_ops"], name="client_cors_origins")]
         constraints = [
             models.UniqueConstraint(name="client_id_once_a_realm", fields=["realm", "client_id"]),
             models.UniqueConstraint(name="client_and_realm", fields=["id", "realm"]),

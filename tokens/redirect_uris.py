@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)  # a domain name, reversed (RFC 8252 §7.1)
 MAX_URI = 2_000
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)  # what may stand in a security policy
 _NEVER_IN_A_URI = re.compile(r"[\x00-\x20\x7f\\\"<>^`{|}]")
 
 
@@ -29,10 +30,15 @@ def fault(uri: str) -> str:
 
 def _scheme_fault(parts: SplitResult) -> str:
     if parts.scheme == "https":
-        return "" if parts.hostname and "*" not in parts.hostname else "has no host name"
+        return "" if _HOST.fullmatch(_host(parts)) else "has no host name"
     if parts.scheme == "http":
         return "" if is_loopback(parts) else "uses http for a host that isn't this machine"
     return "" if _PRIVATE_SCHEME.fullmatch(parts.scheme) else "needs https, or a scheme of the app's own with a dot"
+
+
+def _host(parts: SplitResult) -> str:
+    """The host as it is written, brackets and all, without its port."""
+    return re.sub(r":[0-9]*$", "", parts.netloc)
 
 
 def web_fault(uri: str) -> str:

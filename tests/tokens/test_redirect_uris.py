@@ -10,6 +10,8 @@ GOOD = (
     "https://app.example.org/cb",
     "https://app.example.org/cb?x=1&y=2",
     "https://app.example.org:8443/",
+    "https://[2001:db8::1]:8443/cb",
+    "https://my_app.example.org/cb",
     "http://127.0.0.1/cb",
     "http://[::1]:3000/cb",
     "http://localhost:3000/cb",
@@ -20,6 +22,8 @@ BAD = (
     "https://*.example.org/cb", "https://a@app.example.org/cb", "https://app.example.org/cb#x",
     "https://app.example.org/cb#", "https://app.example.org/c b", "https://app.example.org/\n", "javascript:alert(1)",
     "data:text/html,x", "myapp:/cb", "https://app.example.org:99999/", "https://[::1/cb", "https://ä.example/",
+    "https://app.example.org;script-src/cb", "https://app.example.org,x/cb", "https://app.example.org'/cb",
+    "https://app%2eexample.org/cb", "https://app.example.org:80:80/cb", "https://:443/cb", "https://[::1]x/cb",
     "https://app.example.org/\\evil", "https://app.example.org/" + "a" * 2_000,
 )  # fmt: skip
 

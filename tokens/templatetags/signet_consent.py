@@ -1,7 +1,11 @@
-"""Scopes in plain words, for the consent page."""
+"""Scopes and destinations in plain words, for the consent page."""
+
+from urllib.parse import urlsplit
 
 from django import template
 from django.utils.translation import gettext, gettext_noop
+
+from tokens.redirect_uris import is_loopback
 
 register = template.Library()
 
@@ -19,3 +23,14 @@ _WORDS = {
 def in_plain_words(scope: str) -> str:
     """What a scope means for the person; a scope of the client's own stands as it is."""
     return gettext(_WORDS[scope]) if scope in _WORDS else scope
+
+
+@register.filter
+def where_it_leads(redirect_uri: str) -> str:
+    """Who gets the answer: the host of a web site, or an app on the person's own device (RFC 8252 §7)."""
+    parts = urlsplit(redirect_uri)
+    if parts.scheme not in ("https", "http"):
+        return gettext("the app %(scheme)s on this device") % {"scheme": parts.scheme}
+    if is_loopback(parts):
+        return gettext("a program on this device (%(place)s)") % {"place": parts.netloc}
+    return parts.netloc

@@ -62,14 +62,23 @@ class ConsentView(AuthorizationPage):
         return self.decide(request, asked, decision=allowed)
 
     def ask(self, request: HttpRequest, outcome: ConsentNeeded) -> HttpResponse:
-        """The page."""
+        """The page; the client's logo may come from where it is registered, and from nowhere else."""
+        client = outcome.client
         context = {
-            "client": outcome.client,
+            "client": client,
             "person": outcome.person,
             "scopes": outcome.scopes,
+            "destination": outcome.redirect_uri,
             "realm": self.realm,
         }
-        return render(request, "tokens/consent.html", context)
+        logo = urlsplit(client.logo_uri)
+        sources = {"img-src": [f"{logo.scheme}://{logo.netloc}"]} if client.logo_uri else {}
+
+        @csp_update(sources)
+        def page(request: HttpRequest) -> HttpResponse:
+            return render(request, "tokens/consent.html", context)
+
+        return cast("HttpResponse", page(request))
 
 
 def answer_by(request: HttpRequest, answer: Answer) -> HttpResponse:

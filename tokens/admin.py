@@ -12,10 +12,12 @@ from django.urls import path
 from django.utils import timezone
 
 from accounts.models import User
+from realms.selectors import default_realm
+from tokens.client_fieldsets import fieldsets
 from tokens.forms import ClientForm
 from tokens.models import Client, Grant
 from tokens.services.clients import ClientIdTaken, ClientRefused, add_secret, create_client, record_client_changed
-from tokens.vocabulary import ClientKind
+from tokens.vocabulary import AuthMethod, ClientKind
 
 
 @admin.register(Client)
@@ -40,12 +42,18 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         form = forms.ModelForm if _is_built_in(obj) else ClientForm
         return super().get_form(request, obj, change, **{**kwargs, "form": form})
 
-    def get_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:  # noqa: ARG002
-        """Who it is cannot be changed, what it may do can."""
+    def get_fieldsets(self, request: HttpRequest, obj: Client | None = None) -> Any:  # noqa: ARG002
+        """Who it is cannot be changed, what it may do can; the built-in client has neither groups nor rules."""
         if obj is None:
-            return ClientForm.Meta.fields
-        may = () if _is_built_in(obj) else [name for name in ClientForm.Meta.fields if name not in self._identity]
-        return tuple(dict.fromkeys((*self._identity, "name", "enabled", *may)))
+            return tuple(fieldsets(ClientForm.Meta.fields))
+        if _is_built_in(obj):
+            return ((None, {"fields": (*self._identity, "name", "enabled")}),)
+        return tuple(fieldsets({*self._identity, *ClientForm.Meta.fields}))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What most clients have: the default realm, and a secret."""
+        usual = {"realm": default_realm(), "auth_method": AuthMethod.BASIC}
+        return {**usual, **super().get_changeform_initial_data(request)}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:  # noqa: ARG002
         """The identity, once it is there."""

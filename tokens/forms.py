@@ -1,4 +1,4 @@
-"""The admin's form for a client: the same rules as the command's (tokens/client_metadata.py)."""
+"""The admin's form for a client: the same rules as the command's (tokens/client_rules.py)."""
 
 import json
 from collections.abc import Sequence
@@ -53,6 +53,10 @@ def _algorithms(names: Sequence[str], *, none: str = "") -> list[tuple[str, str]
     return [*([("", none)] if none else []), *((name, name) for name in names)]
 
 
+_LIFETIMES = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")
+_LIFETIME = "At most the realm's, such as PT5M or 00:05:00; empty for the realm's own."
+
+
 class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
     """What an operator may register and change."""
 
@@ -65,24 +69,37 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=[(item.value, item.value) for item in GrantType],
         widget=forms.CheckboxSelectMultiple,
         required=False,
+        help_text="What its token requests may rest on.",
     )
     response_types = forms.MultipleChoiceField(
         choices=[(item.value, item.value) for item in ResponseType],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text="None ticked is code for a client with authorization_code. All others are for old clients.",
+        help_text="What it may ask the authorization endpoint for. None ticked is code for a client with "
+        "authorization_code. All others are for old clients.",
     )
     redirect_uris = WordsField(
-        required=False, help_text="Where codes and tokens may go, compared letter by letter; one a line."
+        required=False,
+        label="Redirect URIs",
+        help_text="Where codes and tokens may go, compared letter by letter; of a loopback address the port is free. "
+        "One a line.",
     )
     post_logout_redirect_uris = WordsField(
-        required=False, help_text="Where people may be sent after they signed out; one a line."
+        required=False,
+        label="Post-logout redirect URIs",
+        help_text="Where people may be sent after they signed out, compared letter by letter; one a line.",
     )
     id_token_alg = forms.ChoiceField(
-        choices=_algorithms(api.signing_algorithms()), initial="RS256", label="ID token algorithm"
+        choices=_algorithms(api.signing_algorithms()),
+        initial="RS256",
+        label="ID token algorithm",
+        help_text="How its ID tokens are signed: an algorithm of the realm's rings. Libraries expect RS256.",
     )
     userinfo_alg = forms.ChoiceField(
-        choices=_algorithms(api.signing_algorithms(), none="plain JSON"), required=False, label="Userinfo algorithm"
+        choices=_algorithms(api.signing_algorithms(), none="plain JSON"),
+        required=False,
+        label="Userinfo algorithm",
+        help_text="How userinfo is signed for it.",
     )
     id_token_encryption_alg = forms.ChoiceField(
         choices=_algorithms(api.encryption_algorithms(), none="signed only"),
@@ -109,17 +126,27 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="userinfo_encrypted_response_enc.",
     )
     access_token_alg = forms.ChoiceField(
-        choices=_algorithms(api.signing_algorithms()), initial="ES256", label="Access token algorithm"
+        choices=_algorithms(api.signing_algorithms()),
+        initial="ES256",
+        label="Access token algorithm",
+        help_text="How its access tokens are signed: an algorithm of the realm's rings.",
     )
-    scopes = WordsField(required=False, help_text="The most that it may ask for; one a line.")
-    resources = WordsField(required=False, help_text="Audiences that it may ask for; one a line.")
+    scopes = WordsField(
+        required=False, help_text="The most that it may ask for, such as openid, profile, email; one a line."
+    )
+    resources = WordsField(
+        required=False, help_text="Audiences that it may ask for; the issuer alone where there are none. One a line."
+    )
     introspects = WordsField(
-        required=False, help_text="Audiences that it is; tokens for these it may introspect. One a line."
+        required=False,
+        help_text="For a service: the audiences that it is. Tokens for these, and no others, it may introspect. "
+        "One a line.",
     )
     cors_origins = WordsField(
         required=False,
         label="CORS origins",
-        help_text="Origins of its pages, from which scripts may call the token endpoint; one a line.",
+        help_text="Origins of its pages, such as https://app.example.org: their scripts may call token, userinfo and "
+        "revocation. One a line.",
     )
     contacts = WordsField(required=False, help_text="Email addresses of those who answer for it; one a line.")
 
@@ -135,6 +162,29 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
             "backchannel_logout_session_required", "cors_origins", "client_uri", "logo_uri", "policy_uri", "tos_uri",
             "contacts",
         )  # fmt: skip
+        labels = {
+            "client_id": "Client ID",
+            "auth_method": "Authentication method",
+            "first_party": "First-party",
+            "require_pkce": "Require PKCE",
+            "backchannel_logout_uri": "Back-channel logout URI",
+            "backchannel_logout_session_required": "Back-channel logout needs the session",
+            "client_uri": "Home page",
+            "logo_uri": "Logo",
+            "policy_uri": "Privacy policy",
+            "tos_uri": "Terms of service",
+        }
+        help_texts = {
+            "client_id": "Unique in the realm; 1 to 64 letters, digits and . _ ~ -. It never changes.",
+            "name": "What people read where they consent.",
+            "enabled": "Switched off, nothing that it was granted works any more.",
+            "auth_method": "How it proves who it is; one method and no other. A secret is shown once, when it is made.",
+            "client_uri": "Linked where people consent.",
+            "logo_uri": "A picture, shown where people consent; their browsers fetch it from there.",
+            "policy_uri": "How it deals with what it learns of people; linked where they consent.",
+            "tos_uri": "Linked where people consent.",
+            **dict.fromkeys(_LIFETIMES, _LIFETIME),
+        }
 
     def clean(self) -> dict[str, Any]:
         """Hold the whole client against the rules."""

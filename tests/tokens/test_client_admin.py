@@ -15,9 +15,11 @@ from audit.models import Event
 from audit.vocabulary import EventName
 from keys import api
 from realms.models import Realm
-from tests.provider import Browser, make_person
+from tests.provider import Browser, make_person, make_realm
 from tests.tokens.clients import API, jwk, jwks, key, register, register_signer
 from tokens.client_auth.secret import digest_of
+from tokens.client_fieldsets import GROUPS
+from tokens.forms import ClientForm
 from tokens.models import Client
 from tokens.services.clients import add_secret
 from tokens.vocabulary import DIRECT_CLIENT_ID, AuthMethod
@@ -127,6 +129,75 @@ def test_encryption_is_registered_and_taken_back_with_its_keys(admin: Browser, r
     assert (client.id_token_encryption_alg, client.jwks) == ("", None)
 
 
+FULL = {
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code"],
+    "redirect_uris": "https://app.example.org/cb\r\nhttps://other.example.org/cb",
+    "post_logout_redirect_uris": "https://app.example.org/bye",
+    "cors_origins": "https://app.example.org\r\nhttp://127.0.0.1:3000",
+    "id_token_alg": "ES256",
+    "userinfo_alg": "ES256",
+    "opaque_access_tokens": "on",
+    "subject_type": "pairwise",
+    "sector_identifier": "example.org",
+    "refresh_idle_lifetime": "P1D",
+    "refresh_absolute_lifetime": "P7D",
+    "backchannel_logout_uri": "https://app.example.org/backchannel",
+    "backchannel_logout_session_required": "on",
+    "client_uri": "https://app.example.org/",
+    "logo_uri": "https://app.example.org/logo.svg",
+    "policy_uri": "https://app.example.org/privacy",
+    "tos_uri": "https://app.example.org/terms",
+    "contacts": "ops@example.org",
+    "scopes": "openid",
+}
+
+
+@pytest.mark.spec("RFC 7591 §2, OpenID Connect Registration §2")
+def test_whatever_a_client_can_register_the_form_registers_and_shows_again(admin: Browser, realm: Realm) -> None:
+    shown(admin.post(ADD, form(realm, **FULL)))
+    client = Client.objects.get(client_id="demo")
+    assert client.redirect_uris == ["https://app.example.org/cb", "https://other.example.org/cb"]
+    assert client.cors_origins == ["https://app.example.org", "http://127.0.0.1:3000"]
+    assert (client.subject_type, client.sector_identifier) == ("pairwise", "example.org")
+    assert (client.refresh_idle_lifetime, client.refresh_absolute_lifetime) == (timedelta(days=1), timedelta(days=7))
+    assert (client.opaque_access_tokens, client.backchannel_logout_session_required) == (True, True)
+    assert (client.userinfo_alg, client.contacts) == ("ES256", ["ops@example.org"])
+    for name in ("backchannel_logout_uri", "client_uri", "logo_uri", "policy_uri", "tos_uri"):
+        assert getattr(client, name) == FULL[name]
+    page = admin.get(page_of(client)).content.decode()
+    for text in ("https://app.example.org/backchannel", "https://app.example.org/terms", "http://127.0.0.1:3000"):
+        assert text in page
+
+
+@pytest.mark.spec("design: a new operator isn't lost")
+def test_every_field_stands_in_one_group_and_the_rare_ones_are_folded(admin: Browser, realm: Realm) -> None:
+    names = [name for group in GROUPS for name in group.names]
+    assert sorted(names) == sorted({*ClientForm.Meta.fields, "kind", "created_at"})
+    page = admin.get(ADD).content.decode()
+    places = [page.index(f">{group.heading}</h2>") for group in GROUPS]
+    assert places == sorted(places)
+    assert page.count("<details") == sum(group.folded for group in GROUPS) == 4
+    client, _ = register(realm, "demo")
+    page = admin.get(page_of(client)).content.decode()
+    assert all(f">{group.heading}</h2>" in page for group in GROUPS)
+    assert 'name="client_id"' not in page
+
+
+def test_a_fault_in_a_folded_group_opens_it(admin: Browser, realm: Realm) -> None:
+    page = admin.post(ADD, form(realm, refresh_idle_lifetime="soon")).content.decode()
+    assert page.count("<details") == 3
+    assert "Enter a valid duration" in page
+
+
+def test_the_form_begins_with_what_most_clients_have(admin: Browser, realm: Realm) -> None:
+    begun = admin.get(ADD).context["adminform"].form
+    assert (begun["realm"].value(), begun["auth_method"].value()) == (realm.pk, "client_secret_basic")
+    assert begun["require_pkce"].value() is True
+    other = make_realm("other", purposes=())
+    assert admin.get(f"{ADD}?realm={other.pk}").context["adminform"].form["realm"].value() == str(other.pk)
+
+
 PRIVATE = {"keys": [{**jwk(key(), "ES256", "k1"), "d": "canary"}]}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "scope": ({"scopes": "a b"}, "is no scope"),
@@ -149,6 +220,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "NUL in the name": ({"name": "a\0"}, "Null characters"),
     "NUL in a scope": ({"scopes": "a\0"}, "is no scope"),
     "surrogate": ({"resources": "u:\ufffd"}, "no absolute URI"),
+    "redirect URI": ({"redirect_uris": "http://evil.example/cb"}, "isn't this machine"),
+    "redirect URI without use": ({"redirect_uris": "https://app.example.org/cb"}, "exactly when"),
+    "origin with a path": ({"cors_origins": "https://app.example.org/"}, "is no origin"),
+    "origin null": ({"cors_origins": "null"}, "is no origin"),
+    "any origin": ({"cors_origins": "*"}, "is no origin"),
+    "script for a logo": ({"logo_uri": "javascript:alert(1)"}, "The address"),
+    "pairwise without a sector": ({"subject_type": "pairwise"}, "sector identifier"),
+    "idle too long": ({"refresh_idle_lifetime": "P8D"}, "at most the realm"),
+    "absolute too long": ({"refresh_absolute_lifetime": "P31D"}, "at most the realm"),
+    "contact": ({"contacts": "nobody"}, "no email address"),
+    "no ring": ({"access_token_alg": "ES512"}, "no ring that signs access tokens"),
     "no JSON": ({"jwks": "{"}, "JSON"),
     "no object": ({"jwks": "[]"}, "JSON object"),
     "NaN": ({"jwks": '{"keys":[{"kty":NaN}]}'}, "JSON"),

@@ -114,8 +114,10 @@ def is_origin(text: str) -> bool:
     if len(text) > MAX_ITEM or redirect_uris.web_fault(text):
         return False
     parts = urlsplit(text)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     default = {"https": 443, "http": 80}[parts.scheme]
-    return text == f"{parts.scheme}://{parts.netloc}".lower() and parts.port != default
+    port = "" if parts.port in (None, default) else f":{parts.port}"
+    return text == f"{parts.scheme}://{host}{port}"
 
 
 def _list_faults(metadata: ClientMetadata) -> Iterator[str]:

@@ -54,6 +54,22 @@ def test_an_issuer_never_changes(realm: Realm, column: str) -> None:
     assert realm.name == "Another name"
 
 
+@pytest.mark.spec("OpenID Connect Core §8.1: a salt that is kept secret, and never changes")
+def test_every_realm_has_a_salt_of_its_own_that_never_changes(realm: Realm, now: datetime) -> None:
+    other = make(now)
+    salts = {bytes(salt) for salt in Realm.objects.values_list("pairwise_salt", flat=True)}
+    assert [len(salt) for salt in salts] == [32, 32]
+    for change in ("'\\x00'", "''", "sha256(pairwise_salt)"):
+        with pytest.raises(DatabaseError, match="the salt of a realm never changes"), transaction.atomic():
+            execute(f"UPDATE realms_realm SET pairwise_salt = {change}")  # noqa: S608
+    with pytest.raises(DatabaseError), transaction.atomic():
+        execute("UPDATE realms_realm SET pairwise_salt = NULL")
+    Realm.objects.update(name="Another name")
+    other.refresh_from_db()
+    assert bytes(other.pairwise_salt) in salts
+    assert other.name == "Another name"
+
+
 @pytest.mark.spec("keys.md Rows: Realm")
 def test_an_issuer_and_a_slug_belong_to_one_realm(realm: Realm, now: datetime) -> None:
     with refused("issuer"):

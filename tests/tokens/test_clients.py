@@ -222,5 +222,57 @@ def test_a_disabled_client_is_none(realm: Realm) -> None:
     ],
 )
 def test_the_database_refuses_what_must_not_be(change: str, realm: Realm) -> None:
-    with pytest.raises((IntegrityError, DataError)), transaction.atomic(), connection.cursor() as cursor:
+    with pytest.raises((IntegrityError, DataError)), transaction.atomic():
+        update(change)
+
+
+def update(change: str) -> None:
+    """Change every client by hand."""
+    with connection.cursor() as cursor:
         cursor.execute(f"UPDATE tokens_client SET {change}")  # noqa: S608  (the words above)
+
+
+ENCRYPTED = "jwks = '{}', id_token_encryption_alg = 'ECDH-ES', id_token_encryption_enc = 'A256GCM'"
+USERINFO = (
+    "jwks = '{}', userinfo_alg = 'ES256', userinfo_encryption_alg = 'ECDH-ES', userinfo_encryption_enc = 'A256GCM'"
+)
+
+
+@pytest.mark.spec("house.md: database constraints before code rules")
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("jwks = '{}'", "client_keys_where_they_are_used"),
+        (ENCRYPTED.replace("'{}'", "NULL"), "client_keys_where_they_are_used"),
+        (USERINFO.replace("'{}'", "NULL"), "client_keys_where_they_are_used"),
+        (ENCRYPTED.replace("'A256GCM'", "''"), "client_encryption_has_both_algorithms"),
+        ("id_token_encryption_enc = 'A256GCM'", "client_encryption_has_both_algorithms"),
+        (USERINFO.replace("'A256GCM'", "''"), "client_encryption_has_both_algorithms"),
+        ("userinfo_encryption_enc = 'A256GCM'", "client_encryption_has_both_algorithms"),
+        (USERINFO.replace("'ES256'", "''"), "client_encryption_has_both_algorithms"),
+        ("subject_type = 'pairwise'", "client_pairwise_has_a_sector"),
+        ("sector_identifier = 'example.test'", "client_pairwise_has_a_sector"),
+        ("subject_type = 'other', sector_identifier = 'x'", "client_pairwise_has_a_sector"),
+        ("subject_type = ''", "client_pairwise_has_a_sector"),
+        ("refresh_idle_lifetime = interval '0'", "client_refresh_lifetimes_above_nought"),
+        ("refresh_idle_lifetime = interval '-1 second'", "client_refresh_lifetimes_above_nought"),
+        ("refresh_absolute_lifetime = interval '0'", "client_refresh_lifetimes_above_nought"),
+        ("refresh_absolute_lifetime = interval '-1 day'", "client_refresh_lifetimes_above_nought"),
+    ],
+)
+def test_what_is_registered_fits_together_in_the_database_too(change: str, constraint: str, realm: Realm) -> None:
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        update(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ENCRYPTED,
+        USERINFO,
+        "subject_type = 'pairwise', sector_identifier = 'example.test'",
+        "refresh_idle_lifetime = interval '1 second', refresh_absolute_lifetime = interval '1 day'",
+    ],
+)
+def test_what_fits_together_the_database_takes(change: str, realm: Realm) -> None:
+    update(change)

@@ -27,7 +27,7 @@ GERMAN = {
     "Create an account": "Konto anlegen",
     "Registration is closed": "Die Registrierung ist geschlossen",
     "Choose a user name.": "Wählen Sie einen Benutzernamen.",
-    "Allow %(client)s?": "%(client)s erlauben?",
+    "Allow <bdi>%(client)s</bdi>?": "<bdi>%(client)s</bdi> erlauben?",
     "read your email address": "Ihre E-Mail-Adresse lesen",
     "Sign out?": "Abmelden?",
     "You are signed out": "Sie sind abgemeldet",
@@ -139,7 +139,7 @@ def test_the_way_from_a_client_and_back_is_in_its_language(app: App) -> None:
     consent = app.browser.get(app.browser.get(signed_in["Location"])["Location"])
     assert urlsplit(consent.request["PATH_INFO"]).path == "/consent"
     assert speaks(consent) == "de"
-    assert b"<h1>Notes erlauben?</h1>" in consent.content
+    assert b"<h1><bdi>Notes</bdi> erlauben?</h1>" in consent.content
     assert b"<li>Ihre E-Mail-Adresse lesen</li>" in consent.content
 
 

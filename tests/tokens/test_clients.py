@@ -232,8 +232,8 @@ def update(change: str) -> None:
         cursor.execute(f"UPDATE tokens_client SET {change}")  # noqa: S608  (the words above)
 
 
-ENCRYPTED = "jwks = '{}', id_token_encryption_alg = 'ECDH-ES', id_token_encryption_enc = 'A256GCM'"
-USERINFO = (
+ENCRYPTED_ROW = "jwks = '{}', id_token_encryption_alg = 'ECDH-ES', id_token_encryption_enc = 'A256GCM'"
+USERINFO_ROW = (
     "jwks = '{}', userinfo_alg = 'ES256', userinfo_encryption_alg = 'ECDH-ES', userinfo_encryption_enc = 'A256GCM'"
 )
 
@@ -243,13 +243,13 @@ USERINFO = (
     ("change", "constraint"),
     [
         ("jwks = '{}'", "client_keys_where_they_are_used"),
-        (ENCRYPTED.replace("'{}'", "NULL"), "client_keys_where_they_are_used"),
-        (USERINFO.replace("'{}'", "NULL"), "client_keys_where_they_are_used"),
-        (ENCRYPTED.replace("'A256GCM'", "''"), "client_encryption_has_both_algorithms"),
+        (ENCRYPTED_ROW.replace("'{}'", "NULL"), "client_keys_where_they_are_used"),
+        (USERINFO_ROW.replace("'{}'", "NULL"), "client_keys_where_they_are_used"),
+        (ENCRYPTED_ROW.replace("'A256GCM'", "''"), "client_encryption_has_both_algorithms"),
         ("id_token_encryption_enc = 'A256GCM'", "client_encryption_has_both_algorithms"),
-        (USERINFO.replace("'A256GCM'", "''"), "client_encryption_has_both_algorithms"),
+        (USERINFO_ROW.replace("'A256GCM'", "''"), "client_encryption_has_both_algorithms"),
         ("userinfo_encryption_enc = 'A256GCM'", "client_encryption_has_both_algorithms"),
-        (USERINFO.replace("'ES256'", "''"), "client_encryption_has_both_algorithms"),
+        (USERINFO_ROW.replace("'ES256'", "''"), "client_encryption_has_both_algorithms"),
         ("subject_type = 'pairwise'", "client_pairwise_has_a_sector"),
         ("sector_identifier = 'example.test'", "client_pairwise_has_a_sector"),
         ("subject_type = 'other', sector_identifier = 'x'", "client_pairwise_has_a_sector"),
@@ -268,8 +268,8 @@ def test_what_is_registered_fits_together_in_the_database_too(change: str, const
 @pytest.mark.parametrize(
     "change",
     [
-        ENCRYPTED,
-        USERINFO,
+        ENCRYPTED_ROW,
+        USERINFO_ROW,
         "subject_type = 'pairwise', sector_identifier = 'example.test'",
         "refresh_idle_lifetime = interval '1 second', refresh_absolute_lifetime = interval '1 day'",
     ],

@@ -38,6 +38,13 @@ ACCOUNT = Budget("account", burst=60, interval=timedelta(seconds=20))
 # One address makes accounts, and asks which names are taken: a class of 50 at once, then 720 a day.
 REGISTRATION = Budget("registration", burst=50, interval=timedelta(minutes=2))
 
+# One person guesses at user codes (RFC 8628 §5.1). Of 20^8 codes they try some twenty while one lives.
+USER_CODE_PERSON = Budget("user-code-person", burst=10, interval=timedelta(minutes=1))
+# One address guesses with many accounts; a code that was right costs nothing, so an office gets on.
+USER_CODE_ADDRESS = Budget("user-code-address", burst=30, interval=timedelta(seconds=20))
+# One address has devices ask: each leaves a row for a while, and makes a guess at a code likelier to hit.
+DEVICE_ADDRESS = Budget("device-address", burst=100, interval=timedelta(seconds=6))
+
 
 def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> datetime | None:
     """Where a bucket stands after one more attempt.

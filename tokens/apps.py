@@ -12,9 +12,11 @@ class TokensConfig(AppConfig):
         from keys.hooks import register_housekeeping, register_impact  # noqa: PLC0415
         from tokens.cors import may_be_read  # noqa: PLC0415  (models, once they are loaded)
         from tokens.selectors import impact  # noqa: PLC0415  (models, once they are loaded)
+        from tokens.services.device_authorization import purge_dead_device_authorizations  # noqa: PLC0415
         from tokens.services.revocation import purge_dead_grants  # noqa: PLC0415
         from tokens.services.spent_tokens import purge_spent_tokens  # noqa: PLC0415
 
+        register_housekeeping("dead device authorizations", purge_dead_device_authorizations)
         register_housekeeping("dead grants", purge_dead_grants)
         register_housekeeping("spent tokens", purge_spent_tokens)
         register_impact(impact)

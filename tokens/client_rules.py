@@ -67,8 +67,8 @@ def _flow_faults(metadata: ClientMetadata) -> Iterator[str]:
         yield "A client has a response type with code exactly when it may use authorization_code."
     if bool(metadata.response_types) != bool(metadata.redirect_uris):
         yield "A client has redirect URIs exactly when it may use the authorization endpoint."
-    if GrantType.REFRESH_TOKEN in metadata.grant_types and not codes:
-        yield "Without authorization_code there is nothing to refresh."
+    if GrantType.REFRESH_TOKEN in metadata.grant_types and not (codes or GrantType.DEVICE_CODE in metadata.grant_types):
+        yield "Without authorization_code or the device grant there is nothing to refresh."
 
 
 def _subject_faults(metadata: ClientMetadata) -> Iterator[str]:

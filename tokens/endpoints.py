@@ -51,6 +51,10 @@ TOKEN = Endpoint("token", "token", ("POST",), metadata="token_endpoint", scripts
 INTROSPECTION = Endpoint("introspect", "introspect", ("POST",), metadata="introspection_endpoint")
 REVOCATION = Endpoint("revoke", "revoke", ("POST",), metadata="revocation_endpoint", scripts=Scripts.REGISTERED)
 END_SESSION = Endpoint("end_session", "logout", ("GET", "POST"), metadata="end_session_endpoint")
+DEVICE_AUTHORIZATION = Endpoint(
+    "device_authorization", "device_authorization", ("POST",), metadata="device_authorization_endpoint"
+)
+DEVICE = Endpoint("device", "device", ("GET", "POST"))
 CONNECT = Endpoint("connect", "connect", ("GET", "POST"))
 HEALTH = Endpoint("health", "health", ("GET", "POST"))
 
@@ -64,6 +68,8 @@ ENDPOINTS = (
     INTROSPECTION,
     REVOCATION,
     END_SESSION,
+    DEVICE_AUTHORIZATION,
+    DEVICE,
     SIGN_IN,
     REFRESH,
     LOGOUT,

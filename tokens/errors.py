@@ -123,10 +123,44 @@ class InvalidTarget(OAuthError):
 
 
 class InvalidGrant(OAuthError):
-    """A refresh token is not honoured; why is nobody's business but the log's."""
+    """A code, a device code or a refresh token is not honoured; why is nobody's business but the log's."""
 
     code = "invalid_grant"
     description = "The refresh token is invalid, expired, revoked or was issued to another client."
+
+
+class AuthorizationPending(OAuthError):
+    """The person has not decided yet; the device asks again after the interval (RFC 8628 §3.5)."""
+
+    code = "authorization_pending"
+    description = "The person has not decided yet. Ask again after the interval."
+
+
+class SlowDown(OAuthError):
+    """The device asks too often; its interval is 5 seconds longer from now on (RFC 8628 §3.5)."""
+
+    code = "slow_down"
+    description = "The person has not decided yet. Ask 5 seconds less often from now on."
+
+
+class AccessDenied(OAuthError):
+    """The person did not allow what a device asked for (RFC 8628 §3.5)."""
+
+    code = "access_denied"
+    description = "The person did not allow it."
+
+
+class ExpiredToken(OAuthError):
+    """A device code was not used in time (RFC 8628 §3.5)."""
+
+    code = "expired_token"
+    description = "The device code has expired. Ask for another one."
+
+
+class UserCodeRefused(OAuthError):
+    """A user code is wrong, expired or used: the person learns that much, and not which (RFC 8628 §5.1)."""
+
+    description = "This code is wrong, or it has expired or was used already."
 
 
 class InvalidCredentials(OAuthError):

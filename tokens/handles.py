@@ -1,4 +1,4 @@
-"""Handles: what a refresh token (RFC 6749 §1.5) is outside, a pointer to a grant with a tag, and no row of its own.
+"""Handles: what a refresh token (RFC 6749 §1.5) is outside, a pointer to a row with a tag, and no row of its own.
 
 base64url(version ‖ purpose ‖ MAC-key id ‖ epoch ‖ grant id ‖ generation ‖ tag). The tag is an HMAC over
 all before it under a key of the realm's mac ring, so a forged or garbled handle is refused without a query.
@@ -26,6 +26,7 @@ class HandlePurpose(IntEnum):
 
     REFRESH = 1
     CODE = 2
+    DEVICE = 3
 
 
 class MalformedHandle(ValueError):
@@ -40,7 +41,7 @@ class Handle:
         purpose: the number of a `HandlePurpose`.
         mac_kid: which key of the mac ring tags it; base64url of 8 bytes.
         epoch: the configured epoch at its making; raising it ends all earlier handles.
-        grant_id: the grant that it points at.
+        grant_id: the grant that it points at; of a device code (RFC 8628 §3.2) what the device asked for.
         generation: how often the grant had been rotated.
     """
 

@@ -76,7 +76,14 @@ class RefreshGrantRequest:
     scopes: tuple[str, ...]
 
 
-GrantRequest = ClientCredentialsRequest | CodeRequest | RefreshGrantRequest
+@dataclass(frozen=True, slots=True)
+class DeviceCodeRequest:
+    """`grant_type=urn:ietf:params:oauth:grant-type:device_code` (RFC 8628 §3.4)."""
+
+    device_code: str = field(repr=False)
+
+
+GrantRequest = ClientCredentialsRequest | CodeRequest | RefreshGrantRequest | DeviceCodeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,15 @@ class TokenRequest:
     client: PresentedClient
     grant_type: GrantType
     grant: GrantRequest
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAuthorizationRequest:
+    """`POST /device_authorization` (RFC 8628 §3.1) with `resource` (RFC 8707 §2)."""
+
+    client: PresentedClient
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +140,22 @@ def _grant_request(grant_type: GrantType, fields: Mapping[str, str], resources: 
         )
     if grant_type is GrantType.REFRESH_TOKEN:
         return RefreshGrantRequest(checked(required(fields, "refresh_token"), MAX_TOKEN), asked)
+    if grant_type is GrantType.DEVICE_CODE:
+        return DeviceCodeRequest(checked(required(fields, "device_code"), MAX_TOKEN))
     return ClientCredentialsRequest(asked, resources)
+
+
+def parse_device_authorization(request: ProtocolRequest) -> DeviceAuthorizationRequest:
+    """What a device asks for, from a form (RFC 8628 §3.1).
+
+    Raises:
+        InvalidClient: it says not who asks, or shows a proof of a kind that there isn't.
+        InvalidScope: the scope is malformed.
+        InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
+    """
+    fields, resources = form_of(request)
+    client = _presented_client(request, fields)
+    return DeviceAuthorizationRequest(client, scopes.parse(fields.get("scope", "")), resources)
 
 
 def parse_presented_token(request: ProtocolRequest) -> PresentedToken:

@@ -31,6 +31,16 @@ def without_people(allowed: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(scope for scope in allowed if scope not in STANDARD_SCOPES)
 
 
+def grantable(asked: tuple[str, ...], allowed: tuple[str, ...], *, refreshes: bool) -> tuple[str, ...]:
+    """What a person may be asked to allow: `offline_access` only by name, and only for a client that can refresh.
+
+    Raises:
+        InvalidScope: something was asked for that isn't allowed.
+    """
+    found = within(asked, tuple(scope for scope in allowed if asked or scope != OFFLINE_ACCESS))
+    return tuple(scope for scope in found if refreshes or scope != OFFLINE_ACCESS)
+
+
 def within(asked: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
     """What was asked for, or everything that is allowed where nothing was asked for.
 

@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from accounts.models import Membership
-from tokens.models import Client, Consent, Grant
+from tokens.models import Client, Consent, DeviceAuthorization, Grant
 from tokens.scopes import OFFLINE_ACCESS
+from tokens.vocabulary import GrantType
 
 
 def client_exists(realm: str, client_id: str) -> bool:
@@ -75,6 +76,32 @@ def grant_of(grant_id: UUID, *, realm_id: int, client_id: str) -> StandingGrant 
     if grant is None:
         return None
     return StandingGrant(grant, None if grant.roles is None else tuple(grant.roles))
+
+
+def device_authorization_of(key: UUID, *, realm_id: int, client_id: int) -> DeviceAuthorization | None:
+    """What a device of a client asked for, however it ended; or None.
+
+    Arguments:
+        realm_id, client_id: primary keys.
+    """
+    return DeviceAuthorization.objects.filter(pk=key, realm_id=realm_id, client_id=client_id).first()
+
+
+def undecided_device(digest: bytes, *, realm_id: int, now: datetime) -> DeviceAuthorization | None:
+    """What waits for a person under a user code, with its client; or None where nothing does.
+
+    Arguments:
+        digest: of the user code.
+        realm_id: primary key.
+        now: aware; what expired before it waits for nobody.
+    """
+    return (
+        DeviceAuthorization.objects.filter(user_code_digest=digest, realm_id=realm_id)
+        .filter(decided_at=None, expires_at__gt=now)
+        .filter(client__enabled=True, client__grant_types__contains=[GrantType.DEVICE_CODE])
+        .select_related("client")
+        .first()
+    )
 
 
 def impact(realm_id: int, now: datetime) -> Mapping[str, int]:

@@ -6,6 +6,7 @@ from tokens import endpoints
 from tokens.endpoints import Endpoint
 from tokens.views.authorize import AuthorizeView, ConsentView
 from tokens.views.base import ProtocolView
+from tokens.views.device import DeviceAuthorizationView, DeviceView
 from tokens.views.direct import LogoutView, RefreshView, SignInView
 from tokens.views.end_session import ConfirmEndView, EndSessionView
 from tokens.views.service import ConnectView, DiscoveryView, HealthView
@@ -18,6 +19,7 @@ VIEWS: tuple[tuple[Endpoint, type[ProtocolView]], ...] = (
     (endpoints.USERINFO, UserinfoView),
     (endpoints.INTROSPECTION, IntrospectionView),
     (endpoints.REVOCATION, RevocationView),
+    (endpoints.DEVICE_AUTHORIZATION, DeviceAuthorizationView),
     (endpoints.SIGN_IN, SignInView),
     (endpoints.REFRESH, RefreshView),
     (endpoints.LOGOUT, LogoutView),
@@ -29,6 +31,7 @@ urlpatterns = [
     path(endpoints.AUTHORIZATION.path, AuthorizeView.as_view(), name=endpoints.AUTHORIZATION.name),
     path(endpoints.END_SESSION.path, EndSessionView.as_view(), name=endpoints.END_SESSION.name),
     path("logout/confirm", ConfirmEndView.as_view(), name="end_session_confirm"),
+    path(endpoints.DEVICE.path, DeviceView.as_view(), name=endpoints.DEVICE.name),
     path("consent", ConsentView.as_view(), name="consent"),
     *(
         path(

@@ -21,11 +21,12 @@ class AuthMethod(StrEnum):
 
 
 class GrantType(StrEnum):
-    """What a token request rests on (RFC 6749 §4)."""
+    """What a token request rests on (RFC 6749 §4, RFC 8628 §3.4)."""
 
     AUTHORIZATION_CODE = "authorization_code"
     CLIENT_CREDENTIALS = "client_credentials"
     REFRESH_TOKEN = "refresh_token"  # noqa: S105
+    DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class ResponseType(StrEnum):

@@ -9,7 +9,18 @@ from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 
 from accounts.addresses import address_block
-from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, REGISTRATION, Budget, is_exhausted, retry_after
+from accounts.budget import (
+    ACCOUNT,
+    ACCOUNT_AND_ADDRESS,
+    ADDRESS,
+    DEVICE_ADDRESS,
+    REGISTRATION,
+    USER_CODE_ADDRESS,
+    USER_CODE_PERSON,
+    Budget,
+    is_exhausted,
+    retry_after,
+)
 from accounts.errors import TooManyAttempts
 from accounts.names import canonical
 
@@ -67,6 +78,33 @@ def reserve_registration(*, address: str, now: datetime) -> Sequence[Place]:
     """
     block = address_block(address)
     return _reserve(((REGISTRATION, block), (ADDRESS, block)), now=now)
+
+
+def reserve_user_code(*, subject: str, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one user code that a person types (RFC 8628 §5.1).
+
+    Arguments:
+        subject: of the person who is signed in.
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: a bucket is empty.
+    """
+    return _reserve(((USER_CODE_ADDRESS, address_block(address)), (USER_CODE_PERSON, subject)), now=now)
+
+
+def reserve_device(*, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one device that asks for codes: each leaves a row, and public clients prove nothing.
+
+    Arguments:
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: the bucket is empty.
+    """
+    return _reserve(((DEVICE_ADDRESS, address_block(address)),), now=now)
 
 
 def _reserve(buckets: Sequence[tuple[Budget, str]], *, now: datetime) -> Sequence[Place]:

@@ -106,7 +106,7 @@ class CredentialsPage(Page):
         browser.remember(request, session)
 
     def _following(self, text: str) -> str | None:
-        return return_path(text, authorize=self.address("sign-in").removesuffix("sign-in") + "authorize")
+        return return_path(text, below=self.address("sign-in").removesuffix("sign-in"))
 
     def _later(
         self, request: HttpRequest, fields: Mapping[str, str], alert: str, wait: str, status: HTTPStatus

@@ -10,13 +10,16 @@ from accounts.budget import (
     ACCOUNT,
     ACCOUNT_AND_ADDRESS,
     ADDRESS,
+    DEVICE_ADDRESS,
+    USER_CODE_ADDRESS,
+    USER_CODE_PERSON,
     Budget,
     after_attempt,
     is_exhausted,
     retry_after,
 )
 
-BUDGETS = (ACCOUNT_AND_ADDRESS, ADDRESS, ACCOUNT)
+BUDGETS = (ACCOUNT_AND_ADDRESS, ADDRESS, ACCOUNT, USER_CODE_PERSON, USER_CODE_ADDRESS, DEVICE_ADDRESS)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 pytestmark = pytest.mark.spec("ITU-T I.371 Annex A")
 budgets = st.builds(

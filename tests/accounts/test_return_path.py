@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from accounts.return_path import MAX_RETURN_PATH, return_path
 
-DEFAULT = "/authorize"
-OTHER = "/realms/other/authorize"
+DEFAULT = "/"
+OTHER = "/realms/other/"
 
 
-@pytest.mark.parametrize("authorize", [DEFAULT, OTHER])
+@pytest.mark.parametrize("below", [DEFAULT, OTHER])
+@pytest.mark.parametrize("page", ["authorize", "device"])
 @pytest.mark.parametrize(
     "query",
     [
@@ -24,8 +25,13 @@ OTHER = "/realms/other/authorize"
         "a b".replace(" ", "+"),
     ],
 )
-def test_the_realms_own_authorize_with_any_query(authorize: str, query: str) -> None:
-    assert return_path(f"{authorize}?{query}", authorize=authorize) == f"{authorize}?{query}"
+def test_the_realms_own_pages_with_any_query(below: str, page: str, query: str) -> None:
+    assert return_path(f"{below}{page}?{query}", below=below) == f"{below}{page}?{query}"
+
+
+def test_only_the_device_page_does_without_a_query() -> None:
+    assert return_path("/realms/other/device", below=OTHER) == "/realms/other/device"
+    assert return_path("/realms/other/authorize", below=OTHER) is None
 
 
 OPEN_REDIRECTS = [
@@ -75,6 +81,14 @@ OPEN_REDIRECTS = [
     "／authorize?x=1",
     "/authorize？x=1",
     "/authorize?\ud800",
+    "/device/",
+    "/device/x",
+    "/device?x#y",
+    "//device",
+    "//evil.example/device",
+    "/devices",
+    "/realms/other/device",
+    "/device\n",
     "/realms/other/authorize?x=1",
     "/realms/default/authorize?x=1",
     "/authorize?" + "x" * MAX_RETURN_PATH,
@@ -84,22 +98,22 @@ OPEN_REDIRECTS = [
 @pytest.mark.spec("RFC 9700 §4.11.2")
 @pytest.mark.parametrize("text", OPEN_REDIRECTS)
 def test_nowhere_else(text: str) -> None:
-    assert return_path(text, authorize=DEFAULT) is None
+    assert return_path(text, below=DEFAULT) is None
 
 
 @pytest.mark.spec("RFC 9700 §4.11.2")
-@pytest.mark.parametrize("text", ["/authorize?x", "/realms/others/authorize?x", "/realms/other/../x/authorize?x"])
+@pytest.mark.parametrize("text", ["/authorize?x", "/device", "/realms/others/authorize?x", "/realms/other/../x/authorize?x"])
 def test_another_realms_address_is_none(text: str) -> None:
-    assert return_path(text, authorize=OTHER) is None
+    assert return_path(text, below=OTHER) is None
 
 
-@given(st.text() | st.text(alphabet=string.printable).map(lambda text: DEFAULT + "?" + text))
+@given(st.text() | st.text(alphabet=string.printable).map(lambda text: "/authorize?" + text))
 @example("/authorize?")
 def test_whatever_is_let_through_is_a_header_a_browser_reads_one_way(text: str) -> None:
-    found = return_path(text, authorize=DEFAULT)
+    found = return_path(text, below=DEFAULT)
     if found is not None:
         assert found == text
-        assert found.startswith("/authorize?")
+        assert found.startswith(("/authorize?", "/device"))
         assert found.isascii()
         assert not set(found) & set(' "#<>\\' + string.whitespace)
         assert found.isprintable()

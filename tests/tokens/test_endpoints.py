@@ -26,6 +26,7 @@ def test_discovery_lists_only_what_is_there() -> None:
         "token_endpoint": f"{ISSUER}/token",
         "userinfo_endpoint": f"{ISSUER}/userinfo",
         "end_session_endpoint": f"{ISSUER}/logout",
+        "device_authorization_endpoint": f"{ISSUER}/device_authorization",
         "introspection_endpoint": f"{ISSUER}/introspect",
         "revocation_endpoint": f"{ISSUER}/revoke",
     }
@@ -40,6 +41,8 @@ def test_the_directory_lists_every_address() -> None:
         "token": f"{ISSUER}/token",
         "userinfo": f"{ISSUER}/userinfo",
         "end_session": f"{ISSUER}/logout",
+        "device_authorization": f"{ISSUER}/device_authorization",
+        "device": f"{ISSUER}/device",
         "introspect": f"{ISSUER}/introspect",
         "revoke": f"{ISSUER}/revoke",
         "auth": f"{ISSUER}/auth",

@@ -7,6 +7,7 @@ from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.grants.authorization_code import AuthorizationCode
 from tokens.grants.client_credentials import ClientCredentials
+from tokens.grants.device_code import DeviceCode
 from tokens.grants.refresh_token import RefreshToken
 from tokens.models import Client
 from tokens.vocabulary import GrantType
@@ -27,5 +28,5 @@ class Grant(Protocol):
         ...
 
 
-GRANTS: tuple[Grant, ...] = (AuthorizationCode(), RefreshToken(), ClientCredentials())
+GRANTS: tuple[Grant, ...] = (AuthorizationCode(), RefreshToken(), ClientCredentials(), DeviceCode())
 BY_TYPE = {grant.type: grant for grant in GRANTS}

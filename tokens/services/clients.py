@@ -19,7 +19,7 @@ from tokens.client_auth.secret import digest_of
 from tokens.client_metadata import ClientMetadata, completed
 from tokens.client_rules import MAX_ITEM, Bounds, faults
 from tokens.models import CLIENT_ID_PATTERN, MAX_SECRETS, Client
-from tokens.vocabulary import DIRECT_CLIENT_ID, AuthMethod, ClientKind
+from tokens.vocabulary import DIRECT_CLIENT_ID, AuthMethod, ClientKind, GrantType
 
 _SECRET_BYTES = 32
 _MAX_NAME = 200
@@ -166,7 +166,7 @@ def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
 def _algorithm_faults(metadata: ClientMetadata, realm: Realm) -> Iterator[str]:
     """Whatever is signed for the client, a ring of the realm has to sign."""
     rings = api.ring_algorithms(realm)
-    people = metadata.response_types
+    people = metadata.response_types or GrantType.DEVICE_CODE in metadata.grant_types
     for what, algorithm in (
         ("ID tokens", metadata.id_token_alg if people else ""),
         ("userinfo", metadata.userinfo_alg),

@@ -2,10 +2,13 @@
 
 from datetime import datetime
 
+from accounts.selectors import LiveSession
 from accounts.services.sign_in import SignedIn
 from realms.models import Realm
 from tokens.authorization import Authorization
+from tokens.claims import shorter
 from tokens.models import Client, Grant
+from tokens.scopes import OFFLINE_ACCESS
 from tokens.services.live_grants import authorization_of
 
 
@@ -34,3 +37,40 @@ def begin_grant(
         absolute_expires_at=ends,
     )
     return authorization_of(grant, realm=realm, roles=signed_in.roles)
+
+
+def begin_session_grant(
+    *,
+    realm: Realm,
+    client: Client,
+    live: LiveSession,
+    scopes: tuple[str, ...],
+    resources: tuple[str, ...],
+    fetched_by: datetime,
+    now: datetime,
+) -> Grant:
+    """Write the grant of a person who is signed in with a browser; its tokens are fetched later.
+
+    Arguments:
+        realm, client, live: for whom, by whom.
+        scopes, resources: what is granted, and for which audiences.
+        fetched_by: aware moment by which the first tokens are fetched; without `offline_access` the grant
+            ends an access token's life after it.
+        now: aware time of the grant.
+    """
+    longest = shorter(client.refresh_absolute_lifetime, realm.refresh_absolute_lifetime)
+    ends = now + longest if OFFLINE_ACCESS in scopes else fetched_by + realm.access_token_lifetime
+    return Grant.objects.create(
+        realm=realm,
+        client=client,
+        user=live.person,
+        session=live.session,
+        scopes=list(scopes),
+        resources=list(resources),
+        auth_time=live.session.auth_time,
+        methods=list(live.session.methods),
+        created_at=now,
+        rotated_at=now,
+        idle_expires_at=min(now + shorter(client.refresh_idle_lifetime, realm.refresh_idle_lifetime), ends),
+        absolute_expires_at=ends,
+    )

@@ -102,7 +102,9 @@ def test_nowhere_else(text: str) -> None:
 
 
 @pytest.mark.spec("RFC 9700 §4.11.2")
-@pytest.mark.parametrize("text", ["/authorize?x", "/device", "/realms/others/authorize?x", "/realms/other/../x/authorize?x"])
+@pytest.mark.parametrize(
+    "text", ["/authorize?x", "/device", "/realms/others/authorize?x", "/realms/other/../x/authorize?x"]
+)
 def test_another_realms_address_is_none(text: str) -> None:
     assert return_path(text, below=OTHER) is None
 

@@ -261,3 +261,14 @@ def test_a_lifetime_is_at_most_the_realms(name: str, longest: timedelta) -> None
         assert found(**{name: lifetime}) == ""
     for lifetime in (timedelta(0), timedelta(microseconds=999_999), -longest, longest + timedelta(microseconds=1)):
         assert "must be at least a second and at most the realm's" in found(**{name: lifetime})
+
+
+DEVICE_GRANT = (GrantType.DEVICE_CODE, GrantType.REFRESH_TOKEN)
+
+
+@pytest.mark.spec("RFC 8628 §1")
+@pytest.mark.parametrize("types", [DEVICE_GRANT, DEVICE_GRANT[:1]])
+def test_a_device_has_no_redirect_uri_and_may_refresh(types: tuple[GrantType, ...]) -> None:
+    assert found(auth_method=AuthMethod.NONE, grant_types=types, scopes=("openid", "offline_access")) == ""
+    assert "redirect URIs exactly when" in found(grant_types=types, redirect_uris=("https://tv.example.org/cb",))
+    assert "nothing to refresh" in found(grant_types=DEVICE_GRANT[1:])

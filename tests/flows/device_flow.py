@@ -47,13 +47,14 @@ class Device:
         assert answer.status_code == 400, answer.content
         return str(answer.json()["error"])
 
-    def page(self, browser: Browser | None = None, **fields: str) -> Any:
+    def page(self, **fields: str) -> Any:
         """What the person's page answers to a form."""
-        return post(browser or self.app.browser, f"{self.app.base}/device", fields)
+        return post(self.app.browser, f"{self.app.base}/device", fields)
 
     def decide(self, user_code: str, decision: str = "allow", browser: Browser | None = None) -> Any:
         """What the person's page answers to a decision."""
-        return self.page(browser, user_code=user_code, decision=decision)
+        fields = {"user_code": user_code, "decision": decision}
+        return post(browser or self.app.browser, f"{self.app.base}/device", fields)
 
 
 def register_device(realm: Realm, browser: Browser, now: datetime, **changes: Any) -> Device:

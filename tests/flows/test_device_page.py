@@ -90,8 +90,10 @@ class TestWay:
         codes = device.codes()
         DeviceAuthorization.objects.update(asked_from="203.0.113.9")
         body = device.page(user_code=codes["user_code"]).content.decode()
-        assert "from the address 203.0.113.9." in body
+        assert "The device asked just now, from the address 203.0.113.9." in body
         assert "That is your own network." not in body
+        with time_machine.travel(datetime.now().astimezone() + timedelta(minutes=3)):
+            assert "asked 3\xa0minutes ago" in device.page(user_code=codes["user_code"]).content.decode()
 
     @pytest.mark.spec("OpenID Connect Core §3.1.2.4")
     def test_what_was_allowed_is_remembered_and_recorded(self, device: Device, ana: User) -> None:
@@ -238,7 +240,7 @@ class TestOtherSites:
         codes = device.codes()
         strict = Browser(enforce_csrf_checks=True)
         strict.cookies = device.app.browser.cookies
-        assert device.page(strict, user_code=codes["user_code"]).status_code == 403
+        assert device.decide(codes["user_code"], "", browser=strict).status_code == 403
         assert device.decide(codes["user_code"], browser=strict).status_code == 403
         assert device.error(codes["device_code"]) == "authorization_pending"
 

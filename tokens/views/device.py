@@ -1,6 +1,6 @@
 """`/device_authorization` for devices, and `/device`, the page for their people (RFC 8628 §3.1, §3.3)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -80,6 +80,7 @@ class DeviceView(ProtocolPage):
             "asked_at": asked.created_at,
             "asked_from": asked.asked_from,
             "from_here": asked.asked_from == address_block(peer) != UNKNOWN,
+            "just_now": now - asked.created_at < timedelta(minutes=1),
             "now": now,
             "action": self.address("device"),
             "sign_in": self._sign_in_address(shown),

@@ -1,5 +1,6 @@
 """What a device gets at the token endpoint, and what may happen before it comes for it."""
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -228,3 +229,28 @@ class TestInBetween:
     def test_the_grant_was_revoked(self, device: Device, allowed: str, now: datetime) -> None:
         Grant.objects.update(revoked_at=now, revocation_reason=RevocationReason.REVOKED)
         assert device.error(allowed) == "invalid_grant"
+
+
+@pytest.mark.spec("RFC 8628 §5.2, design: nothing secret in logs")
+def test_no_code_and_no_token_is_logged(device: Device, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="signet")
+    caplog.set_level(logging.DEBUG, logger="django.request")
+    codes = device.codes(scope="openid offline_access")
+    device.error(codes["device_code"])
+    device.page(user_code="BBBB-BBBB")
+    device.page(user_code=codes["user_code"])
+    device.decide(codes["user_code"])
+    tokens = device.poll(codes["device_code"]).json()
+    device.error(codes["device_code"])
+    assert "device.asked" in caplog.text
+    assert "device.allowed" in caplog.text
+    code = codes["user_code"]
+    for secret in (
+        codes["device_code"],
+        code,
+        code.replace("-", ""),
+        "BBBB",
+        tokens["refresh_token"],
+        tokens["id_token"],
+    ):
+        assert secret not in caplog.text

@@ -155,12 +155,13 @@ class TestRefusals:
                 assert REFUSED in answer.content.decode()
         assert Grant.objects.count() == 1
 
-    def test_a_client_that_was_disabled_meanwhile_is_not_shown(self, device: Device) -> None:
+    @pytest.mark.parametrize("changes", [{"enabled": False}, {"grant_types": []}])
+    def test_a_client_that_may_not_any_more_is_not_shown(self, device: Device, changes: dict[str, object]) -> None:
         codes = device.codes()
-        Client.objects.filter(client_id="tv").update(grant_types=[])
+        Client.objects.filter(client_id="tv").update(**changes)
         assert device.page(user_code=codes["user_code"]).status_code == 422
-        Client.objects.filter(client_id="tv").update(enabled=False)
         assert device.decide(codes["user_code"]).status_code == 422
+        assert not Grant.objects.exists()
 
     @pytest.mark.parametrize("field", ["user_code", "decision"])
     def test_a_field_is_there_once(self, device: Device, field: str) -> None:

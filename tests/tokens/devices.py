@@ -4,8 +4,11 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from importlib import import_module
+from threading import Barrier
 from typing import Any, TypeVar
 
+import pytest
 from django.db import close_old_connections, connections
 
 from accounts.models import User
@@ -63,6 +66,24 @@ def poll(device_code: str, client: Client, now: datetime) -> Authorization | OAu
 def word(answer: object) -> str:
     """The error's word, or "granted"."""
     return answer.code if isinstance(answer, OAuthError) else "granted"
+
+
+def all_have_looked(monkeypatch: pytest.MonkeyPatch, reading: str, times: int) -> None:
+    """Have nobody go on from a reading before all have read: the worst moment for a race.
+
+    Arguments:
+        reading: where the function that reads is looked up.
+        times: how many read.
+    """
+    module, _dot, name = reading.rpartition(".")
+    read, barrier = getattr(import_module(module), name), Barrier(times, timeout=30)
+
+    def waiting(*arguments: Any, **more: Any) -> Any:
+        found = read(*arguments, **more)
+        barrier.wait()
+        return found
+
+    monkeypatch.setattr(reading, waiting)
 
 
 def at_once(times: int, act: Callable[[int], Found]) -> list[Found]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -14,14 +15,16 @@ from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.provider import make_person, make_realm
-from tests.tokens.devices import a_television, ask, at_once, poll, say, signed_in, word
+from tests.tokens.devices import a_television, all_have_looked, ask, at_once, poll, say, signed_in, word
 from tokens.errors import TemporarilyUnavailable, UserCodeRefused
 from tokens.models import LONGEST_INTERVAL, Client, Consent, DeviceAuthorization, Grant
+from tokens.selectors import device_authorization_of
 from tokens.services.device_authorization import LIFETIME, digest_of
 from tokens.services.device_codes import JITTER
 from tokens.services.device_decision import asked_under
 
 SECOND = timedelta(seconds=1)
+POLLED = "tokens.services.device_codes.device_authorization_of"
 
 
 @pytest.fixture
@@ -115,19 +118,51 @@ class TestRaces:
 
     @pytest.mark.spec("RFC 8628 §3.5, one winner of several parallel redemptions")
     def test_of_twenty_polls_one_gets_the_tokens(
-        self, realm: Realm, television: Client, live: LiveSession, now: datetime
+        self,
+        realm: Realm,
+        television: Client,
+        live: LiveSession,
+        now: datetime,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         code, user_code = ask(realm, now)
         say(user_code, live, now)
+        all_have_looked(monkeypatch, POLLED, 20)
         words = Counter(word(answer) for answer in at_once(20, lambda _number: poll(code, television, now)))
         assert words == {"granted": 1, "invalid_grant": 19}
 
     @pytest.mark.spec("RFC 8628 §3.5, slow_down")
-    def test_of_twenty_polls_one_was_patient(self, realm: Realm, television: Client, now: datetime) -> None:
+    def test_of_twenty_polls_one_was_patient(
+        self, realm: Realm, television: Client, now: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         code, _ = ask(realm, now)
+        all_have_looked(monkeypatch, POLLED, 20)
         words = Counter(word(answer) for answer in at_once(20, lambda _number: poll(code, television, now)))
         assert words == {"authorization_pending": 1, "slow_down": 19}
         assert interval() == LONGEST_INTERVAL
+
+    @pytest.mark.spec("RFC 8628 §3.5")
+    def test_a_decision_between_the_look_and_the_count_slows_nobody_down(
+        self,
+        realm: Realm,
+        television: Client,
+        live: LiveSession,
+        now: datetime,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        code, user_code = ask(realm, now)
+        poll(code, television, now)
+
+        def decided_meanwhile(key: UUID, **whose: int) -> DeviceAuthorization | None:
+            found = device_authorization_of(key, **whose)
+            say(user_code, live, now)
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(POLLED, decided_meanwhile)
+            assert word(poll(code, television, now)) == "authorization_pending"
+        assert interval() == 5 * SECOND
+        assert word(poll(code, television, now)) == "granted"
 
     @pytest.mark.spec("RFC 8628 §3.5")
     def test_two_soon_polls_at_once_make_two_steps(self, realm: Realm, television: Client, now: datetime) -> None:
@@ -138,9 +173,15 @@ class TestRaces:
 
     @pytest.mark.spec("RFC 8628 §3.3")
     def test_of_many_decisions_one_counts_and_leaves_one_grant(
-        self, realm: Realm, television: Client, live: LiveSession, now: datetime
+        self,
+        realm: Realm,
+        television: Client,
+        live: LiveSession,
+        now: datetime,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         code, user_code = ask(realm, now)
+        all_have_looked(monkeypatch, "tokens.services.device_decision.undecided_device", 8)
         bo = signed_in(make_person("bo", realm=realm), realm, now)
 
         def one(number: int) -> str:

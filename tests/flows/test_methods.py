@@ -13,6 +13,8 @@ PATHS = {
     "userinfo": (*READ, "post"),
     "authorize": (*READ, "post"),
     "logout": (*READ, "post"),
+    "device_authorization": ("post",),
+    "device": (*READ, "post"),
     "introspect": ("post",),
     "revoke": ("post",),
     "auth": ("post",),
@@ -42,7 +44,7 @@ def test_another_method_is_not_allowed(method: str, path: str, methods: tuple[st
     answer = browser.generic(method, path, b"{}", "application/json")
     assert answer.status_code == 405
     assert {name.strip().lower() for name in answer["Allow"].split(",")} == set(methods)
-    if not path.endswith(("/authorize", "default/logout")) and path != "/logout":  # a person's page
+    if not path.endswith(("/authorize", "/device", "default/logout")) and path != "/logout":  # a person's page
         assert answer["Content-Type"] == "application/json"
 
 

@@ -57,6 +57,7 @@ def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser:
             "token_endpoint": f"{issuer}/token",
             "userinfo_endpoint": f"{issuer}/userinfo",
             "end_session_endpoint": f"{issuer}/logout",
+            "device_authorization_endpoint": f"{issuer}/device_authorization",
             "introspection_endpoint": f"{issuer}/introspect",
             "revocation_endpoint": f"{issuer}/revoke",
         }
@@ -72,7 +73,13 @@ def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser:
 def test_discovery_offers_what_the_registries_have(browser: Browser, realm: Realm) -> None:
     found = browser.get("/.well-known/openid-configuration").json()
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
-    assert found["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials", "implicit"]
+    assert found["grant_types_supported"] == [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "implicit",
+    ]
     assert found["response_types_supported"] == [
         "code", "code id_token", "id_token", "code token", "code id_token token", "id_token token",
     ]  # fmt: skip

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from tokens import resources
+from tokens import resources, scopes
 from tokens.authorization_request import AuthorizationRequest
-from tokens.errors import AuthorizationRefused, InvalidTarget
+from tokens.errors import AuthorizationRefused, InvalidScope, InvalidTarget
 from tokens.models import Client
-from tokens.scopes import OFFLINE_ACCESS, OPENID
+from tokens.scopes import OPENID
 from tokens.vocabulary import ClientKind, GrantType
 
 Check = Callable[[AuthorizationRequest, Client], None]
@@ -30,8 +30,7 @@ def binds_the_id_token(request: AuthorizationRequest, client: Client) -> None:  
 
 def scopes_are_registered(request: AuthorizationRequest, client: Client) -> None:
     """The client asks for no more than it may have (RFC 6749 §3.3)."""
-    if not set(request.scopes) <= set(client.scopes):
-        raise AuthorizationRefused("invalid_scope", "The scope goes beyond what this client may have.")
+    granted_scopes(request, client)
 
 
 def resources_are_registered(request: AuthorizationRequest, client: Client) -> None:
@@ -65,12 +64,10 @@ def granted_scopes(request: AuthorizationRequest, client: Client) -> tuple[str, 
     So says OpenID Connect Core §11.
 
     Raises:
-        AuthorizationRefused: nothing is left; an answer could not say so, since no scope is empty (RFC 6749 §3.3).
+        AuthorizationRefused: something goes beyond what the client may have, or nothing is left.
     """
-    asked = request.scopes or tuple(scope for scope in client.scopes if scope != OFFLINE_ACCESS)
-    if request.response_type.has_code and GrantType.REFRESH_TOKEN in client.grant_types:
-        return asked
-    granted = tuple(scope for scope in asked if scope != OFFLINE_ACCESS)
-    if asked and not granted:
-        raise AuthorizationRefused("invalid_scope", "This client may not refresh, and asks for nothing else.")
-    return granted
+    refreshes = request.response_type.has_code and GrantType.REFRESH_TOKEN in client.grant_types
+    try:
+        return scopes.grantable(request.scopes, tuple(client.scopes), refreshes=refreshes)
+    except InvalidScope as error:
+        raise AuthorizationRefused("invalid_scope", error.public) from error

@@ -52,7 +52,11 @@ INTROSPECTION = Endpoint("introspect", "introspect", ("POST",), metadata="intros
 REVOCATION = Endpoint("revoke", "revoke", ("POST",), metadata="revocation_endpoint", scripts=Scripts.REGISTERED)
 END_SESSION = Endpoint("end_session", "logout", ("GET", "POST"), metadata="end_session_endpoint")
 DEVICE_AUTHORIZATION = Endpoint(
-    "device_authorization", "device_authorization", ("POST",), metadata="device_authorization_endpoint"
+    "device_authorization",
+    "device_authorization",
+    ("POST",),
+    metadata="device_authorization_endpoint",
+    scripts=Scripts.REGISTERED,
 )
 DEVICE = Endpoint("device", "device", ("GET", "POST"))
 CONNECT = Endpoint("connect", "connect", ("GET", "POST"))

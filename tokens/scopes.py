@@ -35,10 +35,14 @@ def grantable(asked: tuple[str, ...], allowed: tuple[str, ...], *, refreshes: bo
     """What a person may be asked to allow: `offline_access` only by name, and only for a client that can refresh.
 
     Raises:
-        InvalidScope: something was asked for that isn't allowed.
+        InvalidScope: something was asked for that isn't allowed, or nothing of it is left; no answer could say
+            so, since no scope is empty (RFC 6749 §3.3).
     """
     found = within(asked, tuple(scope for scope in allowed if asked or scope != OFFLINE_ACCESS))
-    return tuple(scope for scope in found if refreshes or scope != OFFLINE_ACCESS)
+    granted = tuple(scope for scope in found if refreshes or scope != OFFLINE_ACCESS)
+    if found and not granted:
+        raise InvalidScope("This client may not refresh, and asks for nothing else.")
+    return granted
 
 
 def within(asked: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,12 +13,11 @@ from realms.models import Realm
 from tokens import pkce
 from tokens.authorization import Authorization
 from tokens.authorization_request import AuthorizationRequest
-from tokens.claims import shorter
 from tokens.errors import InvalidGrant
 from tokens.handles import Handle, HandlePurpose, encode
 from tokens.models import Client, Grant
-from tokens.scopes import OFFLINE_ACCESS
 from tokens.selectors import grant_of
+from tokens.services.grants import begin_session_grant
 from tokens.services.live_grants import AUTHORIZATION_COLUMNS, STILL_STANDS, authorization_from
 from tokens.services.revocation import end_grant
 from tokens.services.tagging import open_handle
@@ -56,26 +55,21 @@ def begin_grant(
         redirect_uri: where the answer goes; whoever redeems a code has to show it again.
         now: aware time of the grant.
     """
-    longest = shorter(client.refresh_absolute_lifetime, realm.refresh_absolute_lifetime)
-    ends = now + (longest if OFFLINE_ACCESS in scopes else CODE_LIFETIME + realm.access_token_lifetime)
-    return Grant.objects.create(
+    return begin_session_grant(
         realm=realm,
         client=client,
-        user=live.person,
-        session=live.session,
-        scopes=list(scopes),
-        resources=list(request.resources),
-        claims=request.claims.within(frozenset(client.scopes)).stored(),
-        auth_time=live.session.auth_time,
-        methods=list(live.session.methods),
-        redirect_uri=redirect_uri,
-        code_challenge=request.code_challenge,
-        nonce=request.nonce,
-        code_expires_at=now + CODE_LIFETIME if request.response_type.has_code else None,
-        created_at=now,
-        rotated_at=now,
-        idle_expires_at=min(now + shorter(client.refresh_idle_lifetime, realm.refresh_idle_lifetime), ends),
-        absolute_expires_at=ends,
+        live=live,
+        scopes=scopes,
+        resources=request.resources,
+        fetched_by=now + CODE_LIFETIME,
+        now=now,
+        asked={
+            "claims": request.claims.within(frozenset(client.scopes)).stored(),
+            "redirect_uri": redirect_uri,
+            "code_challenge": request.code_challenge,
+            "nonce": request.nonce,
+            "code_expires_at": now + CODE_LIFETIME if request.response_type.has_code else None,
+        },
     )
 
 

@@ -1,6 +1,8 @@
 """Beginning a grant."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from accounts.selectors import LiveSession
 from accounts.services.sign_in import SignedIn
@@ -48,6 +50,7 @@ def begin_session_grant(
     resources: tuple[str, ...],
     fetched_by: datetime,
     now: datetime,
+    asked: Mapping[str, Any] | None = None,
 ) -> Grant:
     """Write the grant of a person who is signed in with a browser; its tokens are fetched later.
 
@@ -57,6 +60,7 @@ def begin_session_grant(
         fetched_by: aware moment by which the first tokens are fetched; without `offline_access` the grant
             ends an access token's life after it.
         now: aware time of the grant.
+        asked: further columns: what an authorization request said.
     """
     longest = shorter(client.refresh_absolute_lifetime, realm.refresh_absolute_lifetime)
     ends = now + longest if OFFLINE_ACCESS in scopes else fetched_by + realm.access_token_lifetime
@@ -73,4 +77,5 @@ def begin_session_grant(
         rotated_at=now,
         idle_expires_at=min(now + shorter(client.refresh_idle_lifetime, realm.refresh_idle_lifetime), ends),
         absolute_expires_at=ends,
+        **(asked or {}),
     )

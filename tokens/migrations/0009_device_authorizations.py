@@ -28,7 +28,7 @@ ALTER TABLE tokens_deviceauthorization DROP CONSTRAINT device_user_code_digest_l
 class Migration(migrations.Migration):
     dependencies = [
         ("realms", "0003_pairwise_salt"),
-        ("tokens", "0007_client_metadata"),
+        ("tokens", "0008_cors_origins"),
     ]
 
     operations = [

@@ -78,14 +78,20 @@ def _members(asked: Any) -> Mapping[str, Mapping[str, Any]]:
     """The claims of one place, each with how it is asked for; null is asked for plainly."""
     if asked is None:
         return {}
-    if not isinstance(asked, dict) or not all(value is None or isinstance(value, dict) for value in asked.values()):
+    if not isinstance(asked, dict):
         raise _refusal()
+    for value in asked.values():
+        if not (value is None or (isinstance(value, dict) and isinstance(value.get("essential", False), bool))):
+            raise _refusal()
     return {name: value or {} for name, value in asked.items()}
 
 
 def _subject(asked: Mapping[str, Any] | None) -> str:
-    subject = (asked or {}).get("value", "")
-    if not isinstance(subject, str):
+    """Who it has to be about; an empty or odd one is refused, since passing it over would let anybody in."""
+    if not asked or "value" not in asked:
+        return ""
+    subject = asked["value"]
+    if not (isinstance(subject, str) and subject):
         raise _refusal()
     return subject
 

@@ -98,7 +98,7 @@ def response_mode_of(raw: RawRequest) -> ResponseMode:
 
     Never by the query where tokens are asked for (OAuth 2.0 Multiple Response Types §3.0).
     """
-    default = response_types.default_mode(response_types.parse(raw.get("response_type")))
+    default = response_types.default_mode(raw.get("response_type"))
     try:
         asked = ResponseMode(raw.get("response_mode"))
     except ValueError:

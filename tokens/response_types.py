@@ -12,6 +12,10 @@ def parse(text: str) -> ResponseType | None:
     return _BY_WORDS.get(frozenset(words)) if len(set(words)) == len(words) else None
 
 
-def default_mode(response_type: ResponseType | None) -> ResponseMode:
-    """How an answer travels that says nothing of it: tokens never in a query, which logs keep (§5)."""
-    return ResponseMode.QUERY if response_type in (None, ResponseType.CODE) else ResponseMode.FRAGMENT
+def default_mode(text: str) -> ResponseMode:
+    """How an answer travels that says nothing of it: tokens never in a query, which logs keep (§5).
+
+    Arguments:
+        text: the `response_type` as it came, known here or not: a refusal goes where its client looks for one.
+    """
+    return ResponseMode.FRAGMENT if {"token", "id_token"} & set(text.split(" ")) else ResponseMode.QUERY

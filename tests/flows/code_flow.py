@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import html
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 from realms.models import Realm
 from tests.provider import PASSWORD, Browser
@@ -106,9 +108,36 @@ def register(realm: Realm, browser: Browser, now: datetime, **changes: Any) -> A
 
 def sent_back(response: Any) -> dict[str, str]:
     """What the client gets in its callback, each parameter once."""
+    target = _target(response)
+    assert not target.fragment
+    return _each_once(target.query)
+
+
+def sent_by_fragment(response: Any) -> dict[str, str]:
+    """What the client's page gets behind the number sign, which no server sees."""
+    target = _target(response)
+    assert not target.query
+    return _each_once(target.fragment)
+
+
+def posted_back(response: Any) -> dict[str, str]:
+    """What the form that sends itself brings to the client."""
+    assert response.status_code == 200, response.content
+    page = response.content.decode()
+    assert f'<form method="post" action="{CALLBACK}"' in page
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
+    assert len(dict(found)) == len(found)
+    return {name: html.unescape(value) for name, value in found}
+
+
+def _target(response: Any) -> SplitResult:
     assert response.status_code == 303, response.content
-    target = urlsplit(response["Location"])
+    target = urlsplit(str(response["Location"]))
     assert f"{target.scheme}://{target.netloc}{target.path}" == CALLBACK, response["Location"]
-    found = parse_qs(target.query, keep_blank_values=True, strict_parsing=True)
+    return target
+
+
+def _each_once(text: str) -> dict[str, str]:
+    found = parse_qs(text, keep_blank_values=True, strict_parsing=True)
     assert all(len(values) == 1 for values in found.values())
     return {name: values[0] for name, values in found.items()}

@@ -10,7 +10,7 @@ from tokens import claims_request, pkce, response_types, scopes
 from tokens.claims_request import ClaimsRequest
 from tokens.errors import AuthorizationRefused, InvalidRequest, InvalidScope
 from tokens.protocol import ProtocolRequest
-from tokens.reading import Pairs, authorization_pairs
+from tokens.reading import MAX_QUERY, Pairs, authorization_pairs
 from tokens.vocabulary import Prompt, ResponseMode, ResponseType
 
 MAX_NONCE = 512
@@ -43,11 +43,19 @@ class RawRequest:
         return Prompt.NONE in self.get("prompt").split(" ")
 
     def query(self) -> str:
-        """The request as a query string, to come back to it."""
-        return urlencode(self.pairs)
+        """The request as a query string, to come back to it.
+
+        Raises:
+            InvalidRequest: what was posted is longer than an address may be, so nobody could come back.
+        """
+        return _query(self.pairs)
 
     def query_after_sign_in(self) -> str:
-        """The same without what a sign-in fulfils, which would otherwise be asked for again and again."""
+        """The same without what a sign-in fulfils, which would otherwise be asked for again and again.
+
+        Raises:
+            InvalidRequest: as `query`.
+        """
         kept = []
         for name, value in self.pairs:
             if name == "prompt":
@@ -55,7 +63,7 @@ class RawRequest:
                 kept += [(name, " ".join(words))] if words else []
             elif name != "max_age":
                 kept.append((name, value))
-        return urlencode(kept)
+        return _query(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,13 @@ class AuthorizationRequest:
     claims: ClaimsRequest
     prompts: frozenset[Prompt]
     max_age: int | None
+
+
+def _query(pairs: Pairs) -> str:
+    query = urlencode(pairs)
+    if len(query) > MAX_QUERY:
+        raise InvalidRequest("The request is too long to come back to after a page.")
+    return query
 
 
 def read(request: ProtocolRequest) -> RawRequest:

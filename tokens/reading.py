@@ -25,7 +25,7 @@ _LONG_FIELDS = {
     "client_assertion": 8_192,
     "token": 12_288,
     "access_token": 12_288,
-    "id_token_hint": 4_096,
+    "id_token_hint": 12_288,
     "claims": 4_096,
 }  # signed, and ML-DSA is long
 _CREDENTIALS = frozenset(

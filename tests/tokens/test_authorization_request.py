@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tokens.test_pkce import CHALLENGE
 from tokens.authorization_request import parse, read, response_mode_of
-from tokens.errors import AuthorizationRefused, OAuthError
+from tokens.errors import AuthorizationRefused, InvalidRequest, OAuthError
 from tokens.protocol import ProtocolRequest
 from tokens.reading import MAX_BODY, MAX_FIELDS, MAX_QUERY
 from tokens.vocabulary import Prompt, ResponseMode
@@ -128,3 +128,24 @@ def test_what_cannot_be_read_is_nobodys_request(request_: ProtocolRequest, statu
 def test_a_refusal_travels_by_the_default_way_where_none_makes_sense() -> None:
     assert response_mode_of(read(get("response_mode=pigeon"))) is ResponseMode.QUERY
     assert response_mode_of(read(get("response_mode=fragment"))) is ResponseMode.FRAGMENT
+    for response_type, mode in (
+        ("token", ResponseMode.FRAGMENT),
+        ("code+token+x", ResponseMode.FRAGMENT),
+        ("none", "query"),
+    ):
+        assert response_mode_of(read(get(f"response_type={response_type}&response_mode=pigeon"))) is ResponseMode(mode)
+        assert response_mode_of(read(get(f"response_type={response_type}&response_mode=query"))) is ResponseMode(mode)
+
+
+@pytest.mark.spec("house: bounded sizes")
+def test_nobody_is_sent_away_with_a_request_that_could_not_come_back() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for length, fits in ((MAX_QUERY - len("claims="), True), (MAX_QUERY - len("claims=") + 1, False)):
+        posted = ProtocolRequest("POST", "/authorize", "", form, b"claims=" + b"a" * length, "192.0.2.1")
+        raw = read(posted)
+        for query in (raw.query, raw.query_after_sign_in):
+            if fits:
+                assert read(get(query())).pairs == raw.pairs
+            else:
+                with pytest.raises(InvalidRequest, match="too long to come back"):
+                    query()

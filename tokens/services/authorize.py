@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db import transaction
-
 from accounts.acr import acr_of
 from accounts.claims import standard_claims
 from accounts.models import User
@@ -23,10 +21,10 @@ from tokens import redirect_uris
 from tokens.authorization_request import AuthorizationRequest, RawRequest, parse, read, response_mode_of
 from tokens.authorize_checks import CHECKS, granted_scopes
 from tokens.errors import AuthorizationRefused, PageError
-from tokens.models import Client
+from tokens.models import Client, Grant
 from tokens.protocol import ProtocolRequest
 from tokens.selectors import client_of, consented_scopes
-from tokens.services.codes import begin_grant, code_of
+from tokens.services.codes import code_of, new_grant
 from tokens.services.consent import remember
 from tokens.services.issuance import issue_through_browser
 from tokens.services.live_grants import authorization_of, subject_for
@@ -217,24 +215,29 @@ def _must_consent(client: Client, wanted: AuthorizationRequest, scopes: tuple[st
 def _granted(
     asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str, ...], *, live: LiveSession, now: datetime
 ) -> dict[str, str]:
-    """The grant's row and what the client gets of it right away; no row without its answer."""
-    realm, response_type = asked.realm, wanted.response_type
-    with transaction.atomic():
-        grant = begin_grant(
-            realm=realm,
-            client=asked.client,
-            live=live,
-            scopes=scopes,
-            request=wanted,
-            redirect_uri=asked.redirect_uri,
-            now=now,
-        )
-        code = code_of(grant, realm=realm, now=now) if response_type.has_code else ""
-        authorization = authorization_of(grant, realm=realm, roles=live.roles)
-        if response_type is ResponseType.ID_TOKEN:
-            # No access token will ever ask userinfo, so the ID token tells what the scopes have (§5.4).
-            identity = standard_claims(
-                person_facts(live.person), scopes=frozenset(scopes), requested=frozenset(wanted.claims.id_token)
-            )
-            authorization = replace(authorization, identity=identity)
-        return issue_through_browser(authorization, response_type, code=code, realm=realm, now=now)
+    """The grant's row and what the client gets of it right away; the row comes last, so none is without its answer."""
+    grant = new_grant(
+        realm=asked.realm,
+        client=asked.client,
+        live=live,
+        scopes=scopes,
+        request=wanted,
+        redirect_uri=asked.redirect_uri,
+        now=now,
+    )
+    answer = _answer_of(grant, wanted.response_type, live=live, now=now)
+    grant.save(force_insert=True)
+    return answer
+
+
+def _answer_of(grant: Grant, response_type: ResponseType, *, live: LiveSession, now: datetime) -> dict[str, str]:
+    realm = grant.realm
+    code = code_of(grant, realm=realm, now=now) if response_type.has_code else ""
+    if response_type is ResponseType.CODE:
+        return {"code": code}
+    authorization = authorization_of(grant, realm=realm, roles=live.roles)
+    if response_type is ResponseType.ID_TOKEN:
+        # No access token will ever ask userinfo, so the ID token tells what the scopes have (§5.4).
+        told = standard_claims(person_facts(live.person), scopes=frozenset(grant.scopes), requested=frozenset())
+        authorization = replace(authorization, identity={**authorization.identity, **told})
+    return issue_through_browser(authorization, response_type, code=code, realm=realm, now=now)

@@ -17,7 +17,7 @@ from tokens.errors import InvalidGrant
 from tokens.handles import Handle, HandlePurpose, encode
 from tokens.models import Client, Grant
 from tokens.selectors import grant_of
-from tokens.services.grants import begin_session_grant
+from tokens.services.grants import new_session_grant
 from tokens.services.live_grants import AUTHORIZATION_COLUMNS, STILL_STANDS, authorization_from
 from tokens.services.revocation import end_grant
 from tokens.services.tagging import open_handle
@@ -36,7 +36,7 @@ _REDEEM = f"""
 """  # noqa: S608  (both parts are constants of ours)
 
 
-def begin_grant(
+def new_grant(
     *,
     realm: Realm,
     client: Client,
@@ -46,7 +46,9 @@ def begin_grant(
     redirect_uri: str,
     now: datetime,
 ) -> Grant:
-    """Write the grant of a person who allowed it in their browser.
+    """The grant of a person who allowed it in their browser; not written yet.
+
+    Its id is known already, so that codes and tokens can be made first: where that fails, no row is left.
 
     Arguments:
         realm, client, live: for whom, by whom.
@@ -55,7 +57,7 @@ def begin_grant(
         redirect_uri: where the answer goes; whoever redeems a code has to show it again.
         now: aware time of the grant.
     """
-    return begin_session_grant(
+    return new_session_grant(
         realm=realm,
         client=client,
         live=live,
@@ -74,7 +76,7 @@ def begin_grant(
 
 
 def code_of(grant: Grant, *, realm: Realm, now: datetime) -> str:
-    """The code of a grant that has just begun.
+    """The code of a new grant.
 
     Raises:
         KeysError: no key may tag now.

@@ -18,7 +18,7 @@ from tokens.models import DeviceAuthorization, Grant
 from tokens.selectors import undecided_device
 from tokens.services.consent import remember
 from tokens.services.device_authorization import digest_of
-from tokens.services.grants import begin_session_grant
+from tokens.services.grants import new_session_grant
 
 logger = logging.getLogger("signet.tokens")
 
@@ -87,7 +87,7 @@ def _granted(asked: DeviceAuthorization, *, realm: Realm, live: LiveSession, now
     """The grant, and what the client is remembered to be allowed."""
     scopes = tuple(asked.scopes)
     remember(person=live.person, client=asked.client, scopes=scopes, now=now)
-    return begin_session_grant(
+    grant = new_session_grant(
         realm=realm,
         client=asked.client,
         live=live,
@@ -96,6 +96,8 @@ def _granted(asked: DeviceAuthorization, *, realm: Realm, live: LiveSession, now
         fetched_by=asked.expires_at,
         now=now,
     )
+    grant.save(force_insert=True)
+    return grant
 
 
 def _record(event: EventName, realm: Realm, live: LiveSession, target: str, now: datetime, **details: str) -> None:

@@ -41,7 +41,7 @@ def begin_grant(
     return authorization_of(grant, realm=realm, roles=signed_in.roles)
 
 
-def begin_session_grant(
+def new_session_grant(
     *,
     realm: Realm,
     client: Client,
@@ -52,19 +52,19 @@ def begin_session_grant(
     now: datetime,
     asked: Mapping[str, Any] | None = None,
 ) -> Grant:
-    """Write the grant of a person who is signed in with a browser; its tokens are fetched later.
+    """The grant of a person who is signed in with a browser; not written yet, but its id is known.
 
     Arguments:
         realm, client, live: for whom, by whom.
         scopes, resources: what is granted, and for which audiences.
-        fetched_by: aware moment by which the first tokens are fetched; without `offline_access` the grant
+        fetched_by: aware moment by which all tokens are fetched; without `offline_access` the grant
             ends an access token's life after it.
         now: aware time of the grant.
         asked: further columns: what an authorization request said.
     """
     longest = shorter(client.refresh_absolute_lifetime, realm.refresh_absolute_lifetime)
     ends = now + longest if OFFLINE_ACCESS in scopes else fetched_by + realm.access_token_lifetime
-    return Grant.objects.create(
+    return Grant(
         realm=realm,
         client=client,
         user=live.person,

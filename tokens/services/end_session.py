@@ -17,6 +17,7 @@ from tokens.errors import PageError
 from tokens.models import Client
 from tokens.protocol import ProtocolRequest
 from tokens.selectors import client_of
+from tokens.services.live_grants import subject_for
 from tokens.vocabulary import ClientKind
 
 
@@ -64,7 +65,7 @@ def sign_out(
     target = _target(raw, client)
     if live is None:
         return SignedOut(target)
-    if not (confirmed or _is_about(hint, live)):
+    if not (confirmed or _is_about(hint, live, client=client, realm=realm)):
         return ConfirmationNeeded(raw.query(), client)
     actor = f"user:{live.person.subject}"
     end_session(live.session, reason=SessionEnd.SIGNED_OUT, actor=actor, now=now)
@@ -105,6 +106,9 @@ def _target(raw: RawRequest, client: Client | None) -> str:
     return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': raw.get('state')})}"
 
 
-def _is_about(hint: Mapping[str, Any] | None, live: LiveSession) -> bool:
-    """Whether the hint proves that this person, in this session, came from the client that asks."""
-    return hint is not None and hint.get("sub") == live.person.subject and hint.get("sid") == live.session.sid
+def _is_about(hint: Mapping[str, Any] | None, live: LiveSession, *, client: Client | None, realm: Realm) -> bool:
+    """Whether the hint proves that this person, as the client knows them, came from it in this session."""
+    if hint is None or client is None:
+        return False
+    known_as = subject_for(live.person.subject, client=client, realm=realm)
+    return hint.get("sub") == known_as and hint.get("sid") == live.session.sid

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from tokens import redirect_uris, resources, scopes
 from tokens.client_metadata import ClientMetadata
 from tokens.errors import InvalidScope
+from tokens.id_token import HASHED
 from tokens.vocabulary import ClientKind, GrantType, SubjectType
 
 MAX_ITEMS = 50
@@ -69,6 +70,9 @@ def _flow_faults(metadata: ClientMetadata) -> Iterator[str]:
         yield "A client has redirect URIs exactly when it may use the authorization endpoint."
     if GrantType.REFRESH_TOKEN in metadata.grant_types and not (codes or GrantType.DEVICE_CODE in metadata.grant_types):
         yield "Without authorization_code or the device grant there is nothing to refresh."
+    beside = any(kind.has_id_token and (kind.has_code or kind.has_token) for kind in metadata.response_types)
+    if beside and metadata.id_token_alg not in HASHED:
+        yield "An ID token beside a code or an access token holds their hash, and its algorithm has none."
 
 
 def _subject_faults(metadata: ClientMetadata) -> Iterator[str]:

@@ -20,6 +20,7 @@ _HASHES: dict[str, Callable[[bytes], Any]] = {
     "ES512": hashlib.sha512,
     "Ed25519": hashlib.sha512,
 }
+HASHED = frozenset(_HASHES)  # the algorithms of ID tokens that can vouch for what comes beside them
 
 
 def id_token_claims(

@@ -272,3 +272,14 @@ def test_a_device_has_no_redirect_uri_and_may_refresh(types: tuple[GrantType, ..
     assert found(auth_method=AuthMethod.NONE, grant_types=types, scopes=("openid", "offline_access")) == ""
     assert "redirect URIs exactly when" in found(grant_types=types, redirect_uris=("https://tv.example.org/cb",))
     assert "nothing to refresh" in found(grant_types=DEVICE_GRANT[1:])
+
+
+@pytest.mark.spec("OpenID Connect Core §3.2.2.10, at_hash, OpenID Connect Core §3.3.2.11, c_hash")
+@pytest.mark.parametrize("response_type", ResponseType)
+def test_an_id_token_beside_a_code_or_a_token_needs_an_algorithm_with_a_hash(response_type: ResponseType) -> None:
+    codes = CODES if response_type.has_code else {"redirect_uris": (CALLBACK,)}
+    beside = response_type in ("code id_token", "code id_token token", "id_token token")
+    for algorithm, fault in (("ES256", False), ("RS256", False), ("ML-DSA-65", beside)):
+        told = found(**codes, response_types=(response_type,), id_token_alg=algorithm)
+        expected = "An ID token beside a code or an access token holds their hash, and its algorithm has none."
+        assert told == (expected if fault else "")

@@ -73,11 +73,9 @@ def authentication_claims(authorization: Authorization) -> dict[str, object]:
     """
     if authorization.auth_time is None:
         return {}
-    claims: dict[str, object] = {
-        "auth_time": int(authorization.auth_time.timestamp()),
-        "acr": acr_of(authorization.methods),
-        "amr": list(authorization.methods),
-    }
+    claims: dict[str, object] = {"auth_time": int(authorization.auth_time.timestamp())}
+    if authorization.methods:
+        claims |= {"acr": acr_of(authorization.methods), "amr": list(authorization.methods)}
     return {**claims, "sid": authorization.sid} if authorization.sid else claims
 
 

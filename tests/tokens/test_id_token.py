@@ -10,7 +10,7 @@ import pytest
 from accounts.acr import SINGLE_FACTOR
 from keys import api
 from tests.tokens.test_claims import AUTHORIZATION, NOON
-from tokens.id_token import LIFETIME, half_hash, id_token_claims
+from tokens.id_token import LIFETIME, PROTOCOL_CLAIMS, half_hash, id_token_claims
 
 SIGNED_IN = replace(AUTHORIZATION, client_id="app", nonce="n", sid="s" * 22, id_token_alg="ES256")
 
@@ -39,7 +39,27 @@ def test_an_id_token_says_who_signed_in_how_and_when() -> None:
 def test_what_is_not_there_is_left_out() -> None:
     bare = replace(SIGNED_IN, nonce="", sid="", auth_time=None, id_token_alg="ML-DSA-65")
     claims = id_token_claims(bare, access_token="a.b.c", issued_at=NOON)
-    assert not {"nonce", "sid", "auth_time", "at_hash"} & claims.keys()
+    assert not {"nonce", "sid", "auth_time", "acr", "amr", "at_hash"} & claims.keys()
+    untold = id_token_claims(replace(SIGNED_IN, methods=()), issued_at=NOON)
+    assert not {"acr", "amr", "at_hash", "c_hash"} & untold.keys()
+    assert untold["auth_time"] == int(NOON.timestamp())
+
+
+@pytest.mark.spec("OpenID Connect Core §3.2.2.10, §3.3.2.11")
+def test_each_hash_is_of_what_comes_beside_it() -> None:
+    claims = id_token_claims(SIGNED_IN, access_token="a.b.c", code="d", issued_at=NOON)
+    assert (claims["at_hash"], claims["c_hash"]) == (half_hash("a.b.c", "ES256"), half_hash("d", "ES256"))
+    alone = id_token_claims(SIGNED_IN, code="d", issued_at=NOON)
+    assert ("at_hash" in alone, alone["c_hash"]) == (False, half_hash("d", "ES256"))
+    longer = id_token_claims(replace(SIGNED_IN, id_token_alg="ES512"), code="d", issued_at=NOON)
+    assert longer["c_hash"] == half_hash("d", "ES512") != claims["c_hash"]
+
+
+@pytest.mark.spec("OpenID Connect Core §2, §5.5")
+def test_what_was_asked_for_takes_no_claim_of_the_protocol() -> None:
+    forged = dict.fromkeys((*PROTOCOL_CLAIMS, "at_hash", "c_hash"), "forged")
+    bound = id_token_claims(replace(SIGNED_IN, identity=forged), access_token="a.b.c", code="d", issued_at=NOON)
+    assert "forged" not in bound.values()
 
 
 @pytest.mark.spec("OpenID Connect Core §3.1.3.6")

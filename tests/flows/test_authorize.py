@@ -99,7 +99,7 @@ def test_a_repeated_redirect_uri_is_in_doubt(app: App) -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "none"}, "unsupported_response_type"),
         ({"scope": "openid admin"}, "invalid_scope"),
         ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),

@@ -19,7 +19,12 @@ from tokens.vocabulary import ResponseType
 
 EMAIL = json.dumps({"id_token": {"email": None}})
 TOLD = {"email", "email_verified", "name", "phone_number", "phone_number_verified", "address", "preferred_username"}
-SECRETS: dict[str, Any] = {"email": "ana@example.org", "name": "Ana Lima", "phone_number": "+5511987654321", "address": "Rua 1"}
+SECRETS: dict[str, Any] = {
+    "email": "ana@example.org",
+    "name": "Ana Lima",
+    "phone_number": "+5511987654321",
+    "address": "Rua 1",
+}
 
 
 @pytest.fixture
@@ -58,8 +63,15 @@ def test_a_claim_asked_for_in_the_id_token_stands_there_alone(app: App) -> None:
 
 @pytest.mark.spec("OpenID Connect Core §5.5, userinfo")
 def test_a_claim_asked_for_at_userinfo_is_none_of_the_id_token(app: App) -> None:
-    assert not TOLD & identity(app, asked(userinfo={"email": {"essential": True}})).keys()
+    claims = asked(userinfo={"email": {"essential": True}, "phone_number": None})
+    tokens = app.exchange(app.code(claims=claims)).json()
+    assert not TOLD & claims_of(tokens["id_token"]).keys()
+    told = userinfo(app, tokens["access_token"]).json()
+    assert {name: told[name] for name in TOLD & told.keys()} == {"email": "ana@example.org"}
     assert Grant.objects.get().claims == {"userinfo": ["email"]}
+    answer = sent_by_fragment(app.authorize(response_type="id_token token", claims=claims))
+    assert not TOLD & claims_of(answer["id_token"]).keys()
+    assert userinfo(app, answer["access_token"]).json() == told
 
 
 @pytest.mark.spec("OpenID Connect Core §5.5, §3.2.2.10, §3.3.2.11")

@@ -21,7 +21,7 @@ from tests.pages import Elements
 from tests.provider import PASSWORD, Browser, make_person, make_realm
 from tokens.claims import grant_in
 from tokens.id_token import half_hash
-from tokens.models import Consent, Grant
+from tokens.models import Client, Consent, Grant
 from tokens.vocabulary import ResponseType, RevocationReason
 
 ISSUER = "https://id.example.test"
@@ -159,6 +159,19 @@ def test_the_end_of_the_session_and_revocation_end_it_at_once(response_type: str
     assert (userinfo(app, one).status_code, userinfo(app, other).status_code) == (401, 200)
     end_session(Session.objects.get(), reason=SessionEnd.SIGNED_OUT, actor="test", now=datetime.now().astimezone())
     assert userinfo(app, other).status_code == 401
+
+
+@pytest.mark.spec("OpenID Connect Core §3.2.2.10, §3.3.2.11 at_hash")
+@pytest.mark.parametrize("response_type", WITH_TOKEN)
+def test_an_opaque_access_token_is_vouched_for_as_well(response_type: str, app: App) -> None:
+    Client.objects.filter(pk=app.client.pk).update(opaque_access_tokens=True)
+    answer = answered(app, response_type=response_type)
+    assert "." not in answer["access_token"]
+    if "id_token" in answer:
+        assert claims_of(answer["id_token"])["at_hash"] == half_hash(answer["access_token"], "ES256")
+    assert userinfo(app, answer["access_token"]).status_code == 200
+    end_session(Session.objects.get(), reason=SessionEnd.SIGNED_OUT, actor="test", now=datetime.now().astimezone())
+    assert userinfo(app, answer["access_token"]).status_code == 401
 
 
 @pytest.mark.spec("RFC 6749 §4.2.2 expires_in")

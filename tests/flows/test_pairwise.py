@@ -10,7 +10,7 @@ import pytest
 from accounts.models import Membership, Session, User
 from realms.models import Realm
 from tests.flows.code_flow import App, post, register, sent_back, sent_by_fragment
-from tests.flows.test_code_exchange import claims_of
+from tests.flows.test_code_exchange import claims_of, userinfo
 from tests.provider import Browser, make_person, make_realm
 from tests.tokens.clients import basic
 from tests.tokens.clients import register as register_machine
@@ -83,6 +83,7 @@ def test_every_token_says_the_same_subject(response_type: str, app: App, ana: Us
         again = app.refresh(later["refresh_token"], scope="openid").json()
         found += [tokens[name] for tokens in (later, again) for name in ("id_token", "access_token")]
     subjects = {claims_of(token)["sub"] for token in found}
+    subjects |= {userinfo(app, token).json()["sub"] for token in found if "client_id" in claims_of(token)}
     assert subjects == {subject(app)}
     assert ana.subject not in subjects
     assert not [token for token in found if ana.subject in json.dumps(claims_of(token))]

@@ -28,7 +28,7 @@ from tokens.services.codes import code_of, new_grant
 from tokens.services.consent import remember
 from tokens.services.issuance import issue_through_browser
 from tokens.services.live_grants import authorization_of, subject_for
-from tokens.vocabulary import ClientKind, Prompt, ResponseMode, ResponseType
+from tokens.vocabulary import ID_TOKEN_TYPE, ClientKind, Prompt, ResponseMode, ResponseType
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _expected_subjects(asked: _Asked, wanted: AuthorizationRequest, now: datetim
         return frozenset(expected)
     try:
         claims = api.verify_jwt(
-            hint, realm=asked.realm, typ="JWT", audience=asked.client.client_id, now=now, expired_ok=True
+            hint, realm=asked.realm, typ=ID_TOKEN_TYPE, audience=asked.client.client_id, now=now, expired_ok=True
         ).claims
     except TokenRefused as error:
         raise AuthorizationRefused("invalid_request", "The id_token_hint is no ID token of this client.") from error

@@ -9,7 +9,7 @@ def pairwise(subject: str, *, sector: str, salt: bytes) -> str:
     """What the clients of a sector know a person by; from it nobody learns what others do (§8.1).
 
     Arguments:
-        subject: the person's own, which never changes.
+        subject: the person's own, which never changes; or the own `sid` of a session.
         sector: the sector identifier, a host.
         salt: the realm's, which never changes.
 

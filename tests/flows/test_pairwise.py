@@ -58,6 +58,26 @@ def test_clients_of_one_sector_agree_and_others_learn_nothing(app: App, realm: R
     assert app.client.sector_identifier == "app.example.org"
 
 
+@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.1 sid")
+def test_nothing_in_the_tokens_of_two_sectors_says_that_it_is_one_person(app: App, realm: Realm, now: datetime) -> None:
+    """Two clients that compare what they got find nothing that one session alone has."""
+    sibling = pairwise(realm, app.browser, now, "sibling", "app.example.org")
+    stranger = pairwise(realm, app.browser, now, "stranger", "other.example.org")
+    own = Session.objects.get().sid
+    first, same, other = (
+        [claims_of(tokens[name]) for name in ("id_token", "access_token")]
+        for tokens in (tokens_of(app), tokens_of(sibling), tokens_of(stranger))
+    )
+    assert len({claims["sid"] for claims in (*first, *same)}) == 1
+    assert own not in {claims["sid"] for claims in (*first, *other)}
+    common = {"iss", "iat", "exp", "auth_time", "acr", "amr", "nonce", "scope"}  # of many people, or the client's own
+    for one, two in zip(first, other, strict=True):
+        shared = {name for name in one if name in two and one[name] == two[name]}
+        assert shared - common <= {"aud"}  # the access token's: this provider
+    public = register(realm, app.browser, now, client_id="public")
+    assert claims_of(tokens_of(public)["id_token"])["sid"] == own
+
+
 def test_two_people_never_have_one_subject(app: App, realm: Realm) -> None:
     first = subject(app)
     make_person("bo", realm=realm)

@@ -17,7 +17,7 @@ from tokens.errors import PageError
 from tokens.models import Client
 from tokens.protocol import ProtocolRequest
 from tokens.selectors import client_of
-from tokens.services.live_grants import subject_for
+from tokens.services.live_grants import sid_for, subject_for
 from tokens.vocabulary import ClientKind
 
 
@@ -111,4 +111,4 @@ def _is_about(hint: Mapping[str, Any] | None, live: LiveSession, *, client: Clie
     if hint is None or client is None:
         return False
     known_as = subject_for(live.person.subject, client=client, realm=realm)
-    return hint.get("sub") == known_as and hint.get("sid") == live.session.sid
+    return hint.get("sub") == known_as and hint.get("sid") == sid_for(live.session.sid, client=client, realm=realm)

@@ -114,7 +114,7 @@ def _authorization(facts: _Facts, *, client: Client, realm: Realm) -> Authorizat
         refreshable=_is_refreshable(client.kind, granted),
         access_token_alg=client.access_token_alg,
         opaque=client.opaque_access_tokens,
-        sid=facts.sid or "",
+        sid=sid_for(facts.sid, client=client, realm=realm) if facts.sid else "",
         nonce=facts.nonce,
         id_token_alg=_id_token_alg(client, granted),
         id_token_encryption=id_token_encryption(client),
@@ -131,6 +131,19 @@ def subject_for(subject: str, *, client: Client, realm: Realm) -> str:
     if client.subject_type == SubjectType.PUBLIC:
         return subject
     return pairwise(subject, sector=client.sector_identifier, salt=bytes(realm.pairwise_salt))
+
+
+def sid_for(sid: str, *, client: Client, realm: Realm) -> str:
+    """What a client gets to know a session by (OpenID Connect Back-Channel Logout §2.1, `sid`).
+
+    One `sid` for all would tell the clients of two sectors which of their subjects are one person.
+
+    Arguments:
+        sid: the session's own; random, so it is never anybody's subject.
+    """
+    if client.subject_type == SubjectType.PUBLIC:
+        return sid
+    return pairwise(sid, sector=client.sector_identifier, salt=bytes(realm.pairwise_salt))
 
 
 def id_token_encryption(client: Client) -> Encryption | None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -17,11 +18,19 @@ from accounts.services.people import (
     record_person_created,
     record_person_deleted,
 )
+from accounts.services.sessions import end_sessions_of
+from accounts.vocabulary import SessionEnd
+from realms.models import Realm
 
 
 def acting(request: HttpRequest) -> str:
     """The operator's opaque id, for the audit."""
     return f"user:{cast('User', request.user).subject}"
+
+
+def sign_out(person: User, request: HttpRequest, *, realm: Realm | None = None) -> None:
+    """End what an operator's change has made void already, so that clients are told of it."""
+    end_sessions_of(person, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now(), realm=realm)
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -80,19 +89,25 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         super().save_model(request, obj, form, change)
         if change:
             record_person_changed(obj, fields=sorted(fields), actor=acting(request), now=now)
+            if "is_active" in fields and not obj.is_active:
+                sign_out(obj, request)
         else:
             record_person_created(obj, actor=acting(request), now=now)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        """Delete, and write the event."""
-        record_person_deleted(obj, actor=acting(request), now=timezone.now())
-        super().delete_model(request, obj)
+        """Delete, and write the event; first their sessions end, so that clients are told."""
+        with transaction.atomic():
+            sign_out(obj, request)
+            record_person_deleted(obj, actor=acting(request), now=timezone.now())
+            super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Delete several, with an event each."""
-        for person in queryset:
-            record_person_deleted(person, actor=acting(request), now=timezone.now())
-        super().delete_queryset(request, queryset)
+        with transaction.atomic():
+            for person in queryset:
+                sign_out(person, request)
+                record_person_deleted(person, actor=acting(request), now=timezone.now())
+            super().delete_queryset(request, queryset)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Django's own page for another password; a change leaves an event too."""
@@ -100,6 +115,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
             person = User.objects.get(pk=id)
             record_person_changed(person, fields=["password"], actor=acting(request), now=timezone.now())
+            sign_out(person, request)
         return response
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001, ARG002  (Django's)
@@ -108,6 +124,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         changed: list[Membership] = formset.save(commit=False)
         for membership in formset.deleted_objects:
             record_membership(membership, actor=acting(request), now=now, ended=True)
+            sign_out(membership.user, request, realm=membership.realm)
             membership.delete()
         for membership in changed:
             membership.created_at = membership.created_at or now

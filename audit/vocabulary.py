@@ -38,3 +38,5 @@ class EventName(StrEnum):
     GRANT_ENDED = "grant.ended"
     GRANT_REUSE_DETECTED = "grant.reuse_detected"
     GRANT_AHEAD_OF_DATABASE = "grant.ahead_of_database"
+    LOGOUT_GIVEN_UP = "logout.given_up"
+    LOGOUT_RETRIED = "logout.retried"

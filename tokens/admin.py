@@ -1,10 +1,12 @@
-"""Clients and grants in Django's admin. A secret is never shown, and a grant can't be written by hand."""
+"""Clients, grants and logouts in Django's admin. A secret is never shown, and a grant can't be written by hand."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -16,8 +18,11 @@ from realms.selectors import default_realm
 from tokens.client_fieldsets import fieldsets
 from tokens.forms import ClientForm
 from tokens.models import Client, Grant
+from tokens.models import WAITING, LogoutDelivery
+from tokens.selectors import delivery_state
 from tokens.services.clients import ClientIdTaken, ClientRefused, add_secret, create_client, record_client_changed
-from tokens.vocabulary import AuthMethod, ClientKind
+from tokens.services.logouts import retry_logouts
+from tokens.vocabulary import AuthMethod, ClientKind, DeliveryState
 
 
 @admin.register(Client)
@@ -163,3 +168,78 @@ class GrantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Grant | None = None) -> bool:  # noqa: ARG002
         """No: what ended is removed by `rotate_keys`."""
         return False
+
+
+class DeliveryStateFilter(admin.SimpleListFilter):
+    """Waiting, delivered or given up."""
+
+    title = "state"
+    parameter_name = "state"
+    _columns = {
+        DeliveryState.WAITING: WAITING,
+        DeliveryState.DELIVERED: Q(delivered_at__isnull=False),
+        DeliveryState.GIVEN_UP: Q(given_up_at__isnull=False),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:  # noqa: ARG002
+        """The states."""
+        return [(state.value, _in_words(state)) for state in DeliveryState]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LogoutDelivery]) -> QuerySet[LogoutDelivery]:  # noqa: ARG002
+        """Those of the state that was chosen; a state that there is not chooses nothing."""
+        chosen = self.value()
+        return queryset.filter(self._columns[DeliveryState(chosen)]) if chosen in set(DeliveryState) else queryset
+
+
+@admin.register(LogoutDelivery)
+class LogoutDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Who has been told of sign-outs, and who hasn't; to look at, and to try again."""
+
+    list_display = ("sid", "realm", "client", "state", "created_at", "attempts", "next_attempt", "last_outcome")
+    list_filter = (DeliveryStateFilter, "realm", "client")
+    search_fields = ("=sid", "=subject")
+    list_select_related = ("realm", "client")
+    show_full_result_count = False
+    fields = (
+        "realm", "client", "sid", "subject", "state", "created_at", "attempts", "next_attempt", "delivered_at",
+        "given_up_at", "last_outcome",
+    )  # fmt: skip
+    readonly_fields = fields
+    actions = ("try_again",)
+
+    @admin.display(description="state")
+    def state(self, delivery: LogoutDelivery) -> str:
+        """Its state in words."""
+        return _in_words(delivery_state(delivery))
+
+    @admin.display(description="next attempt", ordering="next_attempt_at", empty_value="–")
+    def next_attempt(self, delivery: LogoutDelivery) -> datetime | None:
+        """When; nothing where there will be none."""
+        return delivery.next_attempt_at if delivery_state(delivery) is DeliveryState.WAITING else None
+
+    @admin.action(description="Try again now", permissions=["retry"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[LogoutDelivery]) -> None:
+        """Have the chosen clients told once more; those who were told already are left alone."""
+        chosen = set(queryset.values_list("pk", flat=True))
+        again = retry_logouts(chosen, actor=_actor(request), now=timezone.now())
+        messages.success(request, f"Tried again now: {again}. Reload this page in a moment to see what came of it.")
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may have clients told again."""
+        return request.user.has_perm("tokens.retry_logoutdelivery")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """No: the end of a session writes these."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: LogoutDelivery | None = None) -> bool:  # noqa: ARG002
+        """No."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: LogoutDelivery | None = None) -> bool:  # noqa: ARG002
+        """No: a week after the last attempt `rotate_keys` removes them."""
+        return False
+
+
+def _in_words(state: DeliveryState) -> str:
+    return state.replace("_", " ")

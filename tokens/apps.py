@@ -6,18 +6,24 @@ class TokensConfig(AppConfig):
     verbose_name = "Tokens"
 
     def ready(self) -> None:
-        """Register what rotations clean up, what a compromise of a realm's key hits, and whose scripts may read."""
+        """Register chores, what a compromise of a realm's key hits, whose scripts may read, and who hears of sign-outs."""
         from corsheaders.signals import check_request_enabled  # noqa: PLC0415
 
+        from accounts.hooks import register_sessions_ended  # noqa: PLC0415
         from keys.hooks import register_housekeeping, register_impact  # noqa: PLC0415
         from tokens.cors import may_be_read  # noqa: PLC0415  (models, once they are loaded)
         from tokens.selectors import impact  # noqa: PLC0415  (models, once they are loaded)
         from tokens.services.device_authorization import purge_dead_device_authorizations  # noqa: PLC0415
+        from tokens.services.logout_delivery import deliver_while_keeping_house  # noqa: PLC0415
+        from tokens.services.logouts import purge_old_logouts, queue_logouts  # noqa: PLC0415
         from tokens.services.revocation import purge_dead_grants  # noqa: PLC0415
         from tokens.services.spent_tokens import purge_spent_tokens  # noqa: PLC0415
 
         register_housekeeping("dead device authorizations", purge_dead_device_authorizations)
         register_housekeeping("dead grants", purge_dead_grants)
         register_housekeeping("spent tokens", purge_spent_tokens)
+        register_housekeeping("delivered logouts", deliver_while_keeping_house)
+        register_housekeeping("old logouts", purge_old_logouts)
         register_impact(impact)
         check_request_enabled.connect(may_be_read)
+        register_sessions_ended(queue_logouts)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Min, OuterRef, Subquery
 
 from accounts.models import Membership
 from tokens.models import Client, Consent, DeviceAuthorization, Grant
+from tokens.models import WAITING, LogoutDelivery
 from tokens.scopes import OFFLINE_ACCESS
-from tokens.vocabulary import GrantType
+from tokens.vocabulary import DeliveryState, GrantType
 
 
 def client_exists(realm: str, client_id: str) -> bool:
@@ -125,3 +126,16 @@ def consented_scopes(*, user_id: int, client_id: int) -> frozenset[str]:
     """
     found = Consent.objects.filter(user_id=user_id, client_id=client_id).values_list("scopes", flat=True).first()
     return frozenset(found or ())
+
+
+def next_logout_attempt() -> datetime | None:
+    """When the next client has to be told of a logout, also where that is long past; None where none waits."""
+    found: datetime | None = LogoutDelivery.objects.filter(WAITING).aggregate(at=Min("next_attempt_at"))["at"]
+    return found
+
+
+def delivery_state(delivery: LogoutDelivery) -> DeliveryState:
+    """How far it is with telling a client."""
+    if delivery.delivered_at is not None:
+        return DeliveryState.DELIVERED
+    return DeliveryState.WAITING if delivery.given_up_at is None else DeliveryState.GIVEN_UP

@@ -90,6 +90,27 @@ class RevocationReason(StrEnum):
     AHEAD_OF_DATABASE = "ahead_of_database"
 
 
+class DeliveryState(StrEnum):
+    """How far it is with telling a client of a logout."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+class LogoutFailure(StrEnum):
+    """Why a client could not be told of a logout, where it gave no HTTP status."""
+
+    TIMEOUT = "timeout"  # it didn't answer in time
+    UNREACHABLE = "unreachable"  # no such host, nobody listens, or they hung up
+    TLS = "tls"  # its certificate isn't trusted, or there is no TLS
+    MALFORMED = "malformed"  # what came back is no HTTP
+    NO_KEY = "no_key"  # none of ours may sign
+    NO_ADDRESS = "no_address"  # its logout URI was taken away
+    CLIENT_DISABLED = "client_disabled"
+    REALM_DISABLED = "realm_disabled"
+
+
 DIRECT_CLIENT_ID = "signet-direct"
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  (RFC 9068 §2.1)
 ID_TOKEN_TYPE = "JWT"  # noqa: S105  (OpenID Connect Core §2 names none)

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from django.contrib.sessions.models import Session as CookieSession
 from django.db import transaction
 
-from accounts.models import Session
+from accounts.hooks import sessions_ended
+from accounts.models import Session, User
 from accounts.selectors import SESSION_LIFETIME
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
-from audit.services import record
+from audit.services import record, record_each
 from audit.vocabulary import EventName
 from realms.models import Realm
 
@@ -59,7 +60,38 @@ def end_session(session: Session, *, reason: SessionEnd, actor: str, now: dateti
         record(
             EventName.SESSION_ENDED, realm=session.realm.slug, actor=actor, target=session.sid, now=now, details=details
         )
+        sessions_ended([session.pk], now=now)
     return True
+
+
+def end_sessions_of(person: User, *, reason: SessionEnd, actor: str, now: datetime, realm: Realm | None = None) -> int:
+    """End every session of a person that has not ended, those included that are over by their age.
+
+    A client may keep its own session for longer than this provider does, so it is told of these too.
+
+    Arguments:
+        person: whose.
+        reason: why.
+        actor: opaque id of who does it, for the audit.
+        now: aware time of the end.
+        realm: end only those of this realm; None for all.
+
+    Returns:
+        How many ended.
+    """
+    with transaction.atomic():
+        standing = Session.objects.select_for_update(of=("self",)).filter(user=person, ended_at__isnull=True)
+        if realm is not None:
+            standing = standing.filter(realm=realm)
+        found = list(standing.order_by("pk").values_list("pk", "realm__slug", "sid"))
+        if not found:
+            return 0
+        ending = [pk for pk, _slug, _sid in found]
+        Session.objects.filter(pk__in=ending).update(ended_at=now, end_reason=reason)
+        targets = [(slug, sid, {"reason": reason.value}) for _pk, slug, sid in found]
+        record_each(EventName.SESSION_ENDED, targets=targets, actor=actor, now=now)
+        sessions_ended(ending, now=now)
+    return len(ending)
 
 
 def purge_dead_sessions(now: datetime) -> int:

@@ -13,6 +13,7 @@ from realms.vocabulary import Registration
 from tokens.client_auth import METHODS
 from tokens.grants import GRANTS
 from tokens.id_token import PROTOCOL_CLAIMS
+from tokens.logout_token import METADATA as LOGOUT_METADATA
 from tokens.pkce import METHODS as PKCE_METHODS
 from tokens.response_types import IMPLICIT
 from tokens.scopes import STANDARD_SCOPES
@@ -50,6 +51,7 @@ def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        **LOGOUT_METADATA,
     }
     for what in ("id_token", "userinfo"):
         found[f"{what}_signing_alg_values_supported"] = signing

@@ -109,6 +109,11 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
                 record_person_deleted(person, actor=acting(request), now=timezone.now())
             super().delete_queryset(request, queryset)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with them; nobody needs a permission of its own for each kind of it."""
+        found, count, _permissions, protected = super().get_deleted_objects(objs, request)
+        return found, count, set(), protected
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Django's own page for another password; a change leaves an event too."""
         response: HttpResponse = super().user_change_password(request, id, form_url)

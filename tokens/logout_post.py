@@ -14,7 +14,7 @@ from http.client import HTTPException
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from tokens.vocabulary import LogoutFailure
 
@@ -92,16 +92,17 @@ def post_logout_token(uri: str, token: str, *, patience: Patience = PATIENCE) ->
     """
     with closing(_Deadline(patience.answer)) as deadline:
         try:
-            return _status(uri, token, deadline=deadline, patience=patience)
+            outcome = _status(uri, token, deadline=deadline, patience=patience)
         except (HTTPError, HTTPException, OSError, ValueError) as error:
-            return LogoutFailure.TIMEOUT if deadline.passed else _failure(error)
+            outcome = _failure(error)
+        return LogoutFailure.TIMEOUT if deadline.passed else outcome  # headers that were cut read like whole ones
 
 
 def _status(uri: str, token: str, *, deadline: _Deadline, patience: Patience) -> str:
     parts = urlsplit(uri)
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError("No address of the web.")
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
     connection: _Plain | _Secured = (
         _Secured(host, port, timeout=patience.connect, ssl_context=_tls())
         if parts.scheme == "https"
@@ -128,6 +129,8 @@ def _status(uri: str, token: str, *, deadline: _Deadline, patience: Patience) ->
 def _failure(error: Exception) -> LogoutFailure:
     if isinstance(error, ssl.SSLError):
         return LogoutFailure.TLS
+    if isinstance(error, NewConnectionError):  # a timeout too, by its class
+        return LogoutFailure.UNREACHABLE
     if isinstance(error, TimeoutError | ConnectTimeoutError):
         return LogoutFailure.TIMEOUT
     if isinstance(error, HTTPException | ValueError) and not isinstance(error, ConnectionError):

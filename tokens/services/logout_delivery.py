@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
-from audit.services import record
+from audit.services import Details, record
 from audit.vocabulary import EventName
 from keys import api
 from keys.errors import KeysError
@@ -32,10 +32,11 @@ Post = Callable[[str, str], str]  # takes the address and the token, gives the H
 
 LEASE = timedelta(minutes=1)  # longer than anybody waits for a client
 _HOUSEKEEPING = timedelta(minutes=1)  # for as long rotate_keys delivers, at most
-# First attempts come before further ones: a client that is away keeps nobody else waiting.
+# First attempts come before further ones: a client that is away keeps nobody else waiting. With IN instead of =
+# PostgreSQL may ask the inner question anew for each row, and lease many where one is meant.
 _CLAIM = """
     UPDATE tokens_logoutdelivery SET attempts = attempts + 1, next_attempt_at = %(lease)s
-    WHERE id IN (
+    WHERE id = (
         SELECT id FROM tokens_logoutdelivery
         WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= %(due)s
         ORDER BY attempts, next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -138,9 +139,14 @@ def _settle(delivery: LogoutDelivery, outcome: str, *, now: datetime, chance: fl
         ours.update(next_attempt_at=now + decided.pause, last_outcome=outcome)
         _log(DeliveryState.WAITING, delivery, outcome)
         return DeliveryState.WAITING
+    _log(DeliveryState.GIVEN_UP, delivery, outcome)
     with transaction.atomic():
         if ours.update(given_up_at=now, last_outcome=outcome):
-            details = {"client_id": delivery.client.client_id, "outcome": outcome, "attempts": delivery.attempts}
+            details: Details = {
+                "client_id": delivery.client.client_id,
+                "outcome": outcome,
+                "attempts": delivery.attempts,
+            }
             realm = delivery.realm.slug
             record(EventName.LOGOUT_GIVEN_UP, realm=realm, actor="", target=delivery.sid, now=now, details=details)
     return DeliveryState.GIVEN_UP

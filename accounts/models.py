@@ -169,6 +169,8 @@ class Session(models.Model):
     """
 
     sid = models.CharField(max_length=22, unique=True, default=new_sid, editable=False)
+    # The sid of the first of several that one browser had of one person; "" for the first itself. They end together.
+    lineage = models.CharField(max_length=22, blank=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
     auth_time = models.DateTimeField()
@@ -179,6 +181,7 @@ class Session(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["lineage"], name="session_lineage", condition=~Q(lineage=""))]
         constraints = [
             models.UniqueConstraint(name="session_and_realm", fields=["id", "realm"]),
             models.CheckConstraint(name="session_sid_form", condition=Q(sid__regex=_SID_PATTERN)),

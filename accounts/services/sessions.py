@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session as CookieSession
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from accounts.hooks import sessions_ended
 from accounts.models import Session, User
@@ -26,22 +27,28 @@ def begin_session(*, realm: Realm, signed_in: SignedIn, now: datetime, replacing
         signed_in: the proof; its time is the session's `auth_time`.
         now: aware time, not before the proof.
         replacing: the session that the same browser had in this realm. Somebody else's ends with this; the
-            same person's goes on for the clients that know it.
+            same person's goes on for the clients that know it, and ends with this one.
     """
     person = signed_in.person
+    continued = replacing if replacing is not None and replacing.user_id == person.pk else None
     with transaction.atomic():
         session = Session.objects.create(
-            user=person, realm=realm, auth_time=signed_in.at, methods=list(signed_in.methods), created_at=now
+            user=person,
+            realm=realm,
+            lineage=_root(continued) if continued else "",
+            auth_time=signed_in.at,
+            methods=list(signed_in.methods),
+            created_at=now,
         )
         actor = f"user:{person.subject}"
         record(EventName.SESSION_BEGUN, realm=realm.slug, actor=actor, target=session.sid, now=now)
-        if replacing is not None and replacing.user_id != person.pk:
+        if replacing is not None and continued is None:
             end_session(replacing, reason=SessionEnd.REPLACED, actor=actor, now=now)
     return session
 
 
 def end_session(session: Session, *, reason: SessionEnd, actor: str, now: datetime) -> bool:
-    """End a session; of several who try at once, one does.
+    """End a session, with those that it continues; of several who try at once, one does.
 
     Arguments:
         session: its row; ended or not.
@@ -52,16 +59,9 @@ def end_session(session: Session, *, reason: SessionEnd, actor: str, now: dateti
     Returns:
         Whether this call ended it; False where it had ended before.
     """
-    with transaction.atomic():
-        ended = Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(ended_at=now, end_reason=reason)
-        if not ended:
-            return False
-        details = {"reason": reason.value}
-        record(
-            EventName.SESSION_ENDED, realm=session.realm.slug, actor=actor, target=session.sid, now=now, details=details
-        )
-        sessions_ended([session.pk], now=now)
-    return True
+    root = _root(session)
+    together = Session.objects.filter(Q(sid=root) | Q(lineage=root))
+    return session.pk in _end(together, reason=reason, actor=actor, now=now)
 
 
 def end_sessions_of(person: User, *, reason: SessionEnd, actor: str, now: datetime, realm: Realm | None = None) -> int:
@@ -79,19 +79,33 @@ def end_sessions_of(person: User, *, reason: SessionEnd, actor: str, now: dateti
     Returns:
         How many ended.
     """
+    theirs = Session.objects.filter(user=person)
+    if realm is not None:
+        theirs = theirs.filter(realm=realm)
+    return len(_end(theirs, reason=reason, actor=actor, now=now))
+
+
+def _root(session: Session) -> str:
+    return session.lineage or session.sid
+
+
+def _end(sessions: QuerySet[Session], *, reason: SessionEnd, actor: str, now: datetime) -> list[int]:
+    """End those that stand, write the events, and tell whoever registered; the primary keys of the ended.
+
+    The locks also hold back grants that would begin in these sessions: PostgreSQL checks the foreign key. So a
+    grant is there before anybody is told of the end, or begins after it.
+    """
     with transaction.atomic():
-        standing = Session.objects.select_for_update(of=("self",)).filter(user=person, ended_at__isnull=True)
-        if realm is not None:
-            standing = standing.filter(realm=realm)
-        found = list(standing.order_by("pk").values_list("pk", "realm__slug", "sid"))
+        standing = sessions.filter(ended_at__isnull=True).select_for_update(of=("self",)).order_by("pk")
+        found = list(standing.values_list("pk", "realm__slug", "sid"))
         if not found:
-            return 0
+            return []
         ending = [pk for pk, _slug, _sid in found]
         Session.objects.filter(pk__in=ending).update(ended_at=now, end_reason=reason)
         targets = [(slug, sid, {"reason": reason.value}) for _pk, slug, sid in found]
         record_each(EventName.SESSION_ENDED, targets=targets, actor=actor, now=now)
         sessions_ended(ending, now=now)
-    return len(ending)
+    return ending
 
 
 def purge_dead_sessions(now: datetime) -> int:

@@ -1,6 +1,6 @@
 """Sessions of people: they begin with a proof, count in one realm, and end once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, close_old_connections, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts import hooks
 from accounts.models import Membership, Session, User
 from accounts.selectors import SESSION_LIFETIME, LiveSession, live_session
 from accounts.services.sessions import begin_session, end_session
@@ -140,6 +141,30 @@ def test_ones_own_session_goes_on_for_the_clients_that_know_it(
     assert live_session(session.sid, realm=realm, now=now) is not None
 
 
+@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.5: every client that the browser signed in to")
+def test_what_one_browser_had_of_one_person_ends_together(
+    session: Session, ana: User, realm: Realm, now: datetime
+) -> None:
+    told: list[Sequence[int]] = []
+    elsewhere = begin(ana, realm, now)
+    second = begin(ana, realm, now, replacing=session)
+    third = begin(ana, realm, now, replacing=second)
+    assert (session.lineage, second.lineage, third.lineage) == ("", session.sid, session.sid)
+    hooks.register_sessions_ended(listener := lambda ended, _now: told.append(ended))
+    try:
+        assert end_session(third, reason=SessionEnd.SIGNED_OUT, actor="test", now=now)
+        assert not end_session(session, reason=SessionEnd.SIGNED_OUT, actor="test", now=now)
+    finally:
+        hooks._listeners.remove(listener)
+    assert told == [[session.pk, second.pk, third.pk]]
+    assert Event.objects.filter(name=EventName.SESSION_ENDED).count() == 3
+    assert live_session(elsewhere.sid, realm=realm, now=now) is not None
+
+
+def test_somebody_elses_session_is_no_part_of_it(session: Session, realm: Realm, now: datetime) -> None:
+    assert begin(make_person("eve", realm=realm), realm, now, replacing=session).lineage == ""
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_end_a_session_at_once_one_does(now: datetime) -> None:
     realm = make_realm(purposes=())
@@ -161,6 +186,7 @@ def test_of_many_who_end_a_session_at_once_one_does(now: datetime) -> None:
 def changes(now: datetime) -> dict[str, dict[str, Any]]:
     return {
         "sid": {"sid": "A" * 22},
+        "lineage": {"lineage": "A" * 22},
         "auth_time": {"auth_time": now - SECOND},
         "methods": {"methods": ["hwk"]},
         "created_at": {"created_at": now + SECOND},
@@ -170,7 +196,7 @@ def changes(now: datetime) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.spec("tokens.md, sessions")
-@pytest.mark.parametrize("column", ["sid", "auth_time", "methods", "created_at", "user", "realm"])
+@pytest.mark.parametrize("column", ["sid", "lineage", "auth_time", "methods", "created_at", "user", "realm"])
 def test_the_database_changes_nothing_of_a_session(column: str, session: Session, now: datetime) -> None:
     change = changes(now)[column]
     with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():

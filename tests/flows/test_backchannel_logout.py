@@ -184,6 +184,30 @@ def test_somebody_elses_sign_in_tells_the_clients_of_the_first(
     assert [claims_of(token)["sid"] for token in party.tokens] == [claims_of(hint)["sid"]]
 
 
+@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.5: every client that the browser signed in to")
+def test_signing_in_again_leaves_no_client_behind(
+    app: App, realm: Realm, now: datetime, clock: FakeClock, party: RelyingParty
+) -> None:
+    first = id_token(app)
+    app.sign_in()
+    with relying_party() as second:
+        wiki = register(realm, app.browser, now, client_id="wiki", backchannel_logout_uri=second.uri)
+        hint = id_token(wiki)
+        assert claims_of(hint)["sid"] != claims_of(first)["sid"]
+        sign_out(wiki, hint)
+        assert deliver(clock) == {DeliveryState.DELIVERED: 2}
+        assert [claims_of(token)["sid"] for token in party.tokens] == [claims_of(first)["sid"]]
+        assert [claims_of(token)["sid"] for token in second.tokens] == [claims_of(hint)["sid"]]
+
+
+@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.1: no client gets a sid of whose end nobody would tell it")
+@pytest.mark.parametrize("scope", ["openid", "openid offline_access"])
+def test_a_code_of_a_session_that_has_ended_is_worth_nothing(app: App, scope: str) -> None:
+    code = app.code(scope=scope)
+    sign_out(app, id_token(app))
+    assert app.exchange(code).json()["error"] == "invalid_grant"
+
+
 @pytest.mark.spec("OpenID Connect Back-Channel Logout §2.5, §2.8: failures are tried again, with a fresh token")
 def test_retries_bring_fresh_tokens_until_the_client_takes_one(
     app: App, realm: Realm, clock: FakeClock, party: RelyingParty

@@ -20,10 +20,11 @@ from keys.services.rotation import rotate
 from keys.signer import signer
 from realms.models import Realm
 from tests.clock import FakeClock
+from tests.keys.test_concurrent_writers import InThread, waiting_for_a_lock
 from tests.provider import distrust, make_person, make_realm
 from tests.relying_party import relying_party
 from tests.tokens.logouts import URI, Postbox, end, one_logout, session_of, told_client
-from tokens.models import Client, Grant
+from tokens.models import Client, Grant, new_grant_id
 from tokens.outbox import LogoutDelivery
 from tokens.redelivery import PAUSES
 from tokens.selectors import delivery_state, next_logout_attempt
@@ -374,6 +375,31 @@ def test_of_twenty_at_once_each_row_is_posted_once(committed: Realm, now: dateti
     assert len(posted) == len(set(posted)) == 40
     assert set(outside) == {False}, "no transaction is open while a client is waited for"
     assert LogoutDelivery.objects.filter(delivered_at=now, attempts=1).count() == 40
+
+
+@pytest.mark.spec("issue: a grant is there before anybody is told of the end, or begins after it")
+def test_a_grant_that_begins_meanwhile_waits_for_the_end(committed: Realm, now: datetime) -> None:
+    client = told_client(committed, now)
+    session = session_of(make_person("cleo", realm=committed), committed, now, client)
+    late = Grant.objects.get()
+    late.pk = new_grant_id()
+
+    held, release = threading.Event(), threading.Event()
+
+    def end_slowly() -> None:
+        with transaction.atomic():
+            end(session, now)
+            held.set()
+            assert release.wait(20)
+
+    ending = InThread(end_slowly)
+    assert held.wait(20)
+    beginning = InThread(lambda: late.save(force_insert=True))
+    while not waiting_for_a_lock():
+        assert beginning.is_alive(), "it didn't wait"
+    release.set()
+    assert [ending.outcome(), beginning.outcome()] == [None, None]
+    assert Grant.objects.count() == 2
 
 
 # --- Operators and housekeeping -------------------------------------------------------------------------

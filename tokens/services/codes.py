@@ -24,13 +24,15 @@ from tokens.services.tagging import open_handle
 from tokens.vocabulary import RevocationReason
 
 CODE_LIFETIME = timedelta(seconds=60)
-# Redirect URI and challenge are part of the condition: whoever shows a code with others spends nothing.
+# Redirect URI and challenge are part of the condition: whoever shows a code with others spends nothing. Whatever
+# was granted, no client learns of a session that has ended: nobody would tell it of the end.
 _REDEEM = f"""
     UPDATE tokens_grant AS g
     SET code_used_at = %(now)s
     FROM tokens_client AS c, accounts_user AS u, accounts_membership AS m, realms_realm AS r
     WHERE g.id = %(grant)s AND g.code_used_at IS NULL AND g.code_expires_at > %(now)s
         AND g.redirect_uri = %(redirect_uri)s AND g.code_challenge = %(challenge)s
+        AND NOT EXISTS (SELECT 1 FROM accounts_session AS s WHERE s.id = g.session_id AND s.ended_at IS NOT NULL)
         AND {STILL_STANDS}
     RETURNING {AUTHORIZATION_COLUMNS}
 """  # noqa: S608  (both parts are constants of ours)

@@ -1,17 +1,14 @@
 """Back-channel logout from end to end: a person signs out, and a client's own server hears of it over HTTP."""
 
-import json
 import logging
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
-from typing import Any
 from urllib.parse import urlencode
 
 import jwt
 import pytest
 
-from accounts.models import Membership, User
+from accounts.models import User
 from keys.models import KeyPair, KeyRing
 from keys.published_set import published_sets
 from keys.services.compromise import compromise
@@ -19,61 +16,16 @@ from keys.services.rotation import rotate
 from keys.signer import signer
 from realms.models import Realm
 from tests.clock import FakeClock
+from tests.flows import backchannel
+from tests.flows.backchannel import claims_of, deliver, id_token, jwks, sign_out
 from tests.flows.code_flow import App, register
 from tests.provider import Browser, make_person, make_realm
 from tests.relying_party import RelyingParty, relying_party, verified
-from tokens.logout_post import Patience, post_logout_token
 from tokens.outbox import LogoutDelivery
 from tokens.selectors import delivery_state
-from tokens.services.logout_delivery import deliver_due
 from tokens.vocabulary import DeliveryState, SubjectType
 
-QUICK = Patience(connect=1.0, answer=0.3)
-
-
-@pytest.fixture
-def party() -> Iterator[RelyingParty]:
-    with relying_party() as found:
-        yield found
-
-
-@pytest.fixture
-def clock(now: datetime) -> FakeClock:
-    """The deliverer's clock, ahead of what views read, so that what they write is due."""
-    return FakeClock(now + timedelta(minutes=1))
-
-
-@pytest.fixture
-def app(realm: Realm, ana: User, browser: Browser, now: datetime, party: RelyingParty) -> App:
-    found = register(realm, browser, now, backchannel_logout_uri=party.uri)
-    found.sign_in()
-    return found
-
-
-def id_token(app: App, **changes: str) -> str:
-    found: str = app.exchange(app.code(**changes)).json()["id_token"]
-    return found
-
-
-def sign_out(app: App, hint: str) -> None:
-    answer = app.browser.get(f"{app.base}/logout?{urlencode({'id_token_hint': hint})}")
-    assert answer.status_code == 200
-
-
-def claims_of(hint: str) -> dict[str, Any]:
-    found: dict[str, Any] = jwt.decode(hint, options={"verify_signature": False})
-    return found
-
-
-def jwks(app: App) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(app.browser.get(f"{app.base}/.well-known/jwks.json").content)
-    return found
-
-
-def deliver(clock: FakeClock, patience: Patience = QUICK) -> dict[DeliveryState, int]:
-    return deliver_due(
-        clock=clock, post=lambda uri, token: post_logout_token(uri, token, patience=patience), chance=lambda: 0.5
-    )
+app, clock, party = backchannel.app, backchannel.clock, backchannel.party
 
 
 @pytest.mark.spec(
@@ -299,60 +251,3 @@ def test_discovery_says_so_in_both_documents(realm: Realm, browser: Browser) -> 
         found = browser.get(f"/.well-known/{path}").json()
         assert found["backchannel_logout_supported"] is True
         assert found["backchannel_logout_session_supported"] is True
-
-
-# --- What an operator does to a person ------------------------------------------------------------------
-
-
-@pytest.fixture
-def admin(realm: Realm) -> Browser:
-    found = Browser()
-    found.force_login(make_person("root", realm=None, is_staff=True, is_superuser=True))
-    return found
-
-
-def person_form(person: User, **changes: str) -> dict[str, str]:
-    membership = Membership.objects.get(user=person)
-    return {
-        "username": person.username,
-        "is_active": "on",
-        "memberships-TOTAL_FORMS": "1",
-        "memberships-INITIAL_FORMS": "1",
-        "memberships-0-id": str(membership.pk),
-        "memberships-0-user": str(person.pk),
-        "memberships-0-realm": str(membership.realm_id),
-        **changes,
-    }
-
-
-def change(admin: Browser, person: User, form: dict[str, str], page: str = "change") -> None:
-    answer = admin.post(f"/admin/accounts/user/{person.pk}/{page}/", form)
-    assert answer.status_code == 302, answer.content.decode()
-
-
-@pytest.mark.spec("issue: operators end sessions by disabling, deleting, re-passwording a person or their membership")
-@pytest.mark.parametrize("how", ["disabled", "password", "departed", "deleted", "deleted with others"])
-def test_what_ends_a_persons_sessions_tells_their_clients(
-    app: App, ana: User, admin: Browser, clock: FakeClock, party: RelyingParty, how: str
-) -> None:
-    hint = id_token(app)
-    if how == "disabled":
-        change(admin, ana, person_form(ana, is_active=""))
-    elif how == "password":
-        secret = "another long enough one"
-        change(admin, ana, {"password1": secret, "password2": secret, "usable_password": "true"}, "password")
-    elif how == "departed":
-        change(admin, ana, person_form(ana, **{"memberships-0-DELETE": "on"}))
-    elif how == "deleted":
-        change(admin, ana, {"post": "yes"}, "delete")
-    else:
-        form = {"action": "delete_selected", "_selected_action": str(ana.pk), "post": "yes"}
-        assert admin.post("/admin/accounts/user/", form).status_code == 302
-    assert deliver(clock) == {DeliveryState.DELIVERED: 1}
-    assert [claims_of(token)["sid"] for token in party.tokens] == [claims_of(hint)["sid"]]
-
-
-def test_another_change_of_a_person_tells_nobody(app: App, ana: User, admin: Browser, clock: FakeClock) -> None:
-    id_token(app)
-    change(admin, ana, person_form(ana, name="Ana B."))
-    assert deliver(clock) == {}

@@ -1,16 +1,12 @@
-"""Who is told, when, and how often: the outbox under injected time, without a network."""
+"""When and how often a client is told, and by whom: under injected time, without a network."""
 
-import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import connection
 
-from accounts.models import Session, User
-from accounts.services.sessions import end_sessions_of
-from accounts.vocabulary import SessionEnd
+from accounts.models import User
 from audit.models import Event
 from audit.vocabulary import EventName
 from keys.algorithms import Purpose
@@ -20,21 +16,17 @@ from keys.services.rotation import rotate
 from keys.signer import signer
 from realms.models import Realm
 from tests.clock import FakeClock
-from tests.keys.test_concurrent_writers import InThread, waiting_for_a_lock
-from tests.provider import distrust, make_person, make_realm
+from tests.provider import distrust
 from tests.relying_party import relying_party
 from tests.tokens.logouts import URI, Postbox, end, one_logout, session_of, told_client
-from tokens.models import Client, Grant, new_grant_id
+from tokens.models import Client
 from tokens.outbox import LogoutDelivery
 from tokens.redelivery import PAUSES
 from tokens.selectors import delivery_state, next_logout_attempt
-from tokens.services.courier import courier
 from tokens.services.logout_delivery import LEASE, deliver_due
-from tokens.services.logouts import purge_old_logouts, retry_logouts
 from tokens.vocabulary import DeliveryState, LogoutFailure
 
 SECOND = timedelta(seconds=1)
-SOME_TIME = datetime(2026, 1, 15, tzinfo=UTC)
 
 
 def deliver(clock: FakeClock, post: Postbox | None = None) -> Counter[DeliveryState]:
@@ -43,95 +35,6 @@ def deliver(clock: FakeClock, post: Postbox | None = None) -> Counter[DeliverySt
 
 def row() -> LogoutDelivery:
     return LogoutDelivery.objects.get()
-
-
-# --- What is written with the end of a session ----------------------------------------------------------
-
-
-@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.5: the RPs of the session, and no others")
-def test_exactly_the_clients_of_the_session_that_want_it_are_told_once_each(
-    realm: Realm, ana: User, now: datetime
-) -> None:
-    app, wiki = told_client(realm, now, "app"), told_client(realm, now, "wiki")
-    silent, elsewhere = told_client(realm, now, "silent", uri=""), told_client(realm, now, "elsewhere")
-    off = told_client(realm, now, "off")
-    session = session_of(ana, realm, now, app, app, wiki, silent, off)
-    other = session_of(ana, realm, now, app, elsewhere)
-    Client.objects.filter(pk=off.pk).update(enabled=False)
-    end(session, now)
-    found = list(LogoutDelivery.objects.order_by("client__client_id"))
-    assert [(delivery.client, delivery.sid) for delivery in found] == [(app, session.sid), (wiki, session.sid)]
-    for delivery in found:
-        assert (delivery.realm, delivery.subject) == (realm, ana.subject)
-        assert (delivery.created_at, delivery.next_attempt_at, delivery.attempts) == (now, now, 0)
-        assert delivery_state(delivery) is DeliveryState.WAITING
-    end(other, now)
-    assert LogoutDelivery.objects.filter(sid=other.sid).count() == 2
-
-
-def test_a_client_whose_grant_has_ended_is_told_too(realm: Realm, ana: User, now: datetime) -> None:
-    client = told_client(realm, now)
-    session = session_of(ana, realm, now, client)
-    Grant.objects.update(revoked_at=now, revocation_reason="revoked")
-    end(session, now)
-    assert row().client == client
-
-
-def test_a_session_ends_with_its_outbox_or_not_at_all(realm: Realm, ana: User, now: datetime) -> None:
-    session = session_of(ana, realm, now, told_client(realm, now))
-    with transaction.atomic():
-        end(session, now)
-        assert LogoutDelivery.objects.exists()
-        transaction.set_rollback(True)
-    session.refresh_from_db()
-    assert session.ended_at is None
-    assert not LogoutDelivery.objects.exists()
-
-
-def test_one_statement_whatever_the_number_of_clients(realm: Realm, ana: User, now: datetime) -> None:
-    few = session_of(ana, realm, now, told_client(realm, now, "a"))
-    many = session_of(ana, realm, now, *[told_client(realm, now, f"c{number}") for number in range(8)])
-    counts = []
-    for session in (few, many):
-        with CaptureQueriesContext(connection) as queries:
-            end(session, now)
-        counts.append(len(queries))
-    assert counts[0] == counts[1]
-    assert LogoutDelivery.objects.count() == 9
-
-
-@pytest.mark.spec("issue: a disabled, deleted or departed person, and a new password, end sessions")
-def test_all_sessions_of_a_person_end_together_also_old_ones(realm: Realm, ana: User, now: datetime) -> None:
-    app, wiki = told_client(realm, now, "app"), told_client(realm, now, "wiki")
-    other = make_realm("other")
-    away = told_client(other, now)
-    long_ago = now - timedelta(days=3)
-    sessions = [session_of(ana, realm, now, app), session_of(ana, realm, long_ago, app, wiki)]
-    there = session_of(ana, other, now, away)
-    session_of(make_person("bo", realm=realm), realm, now, app)
-    with CaptureQueriesContext(connection) as queries:
-        assert end_sessions_of(ana, reason=SessionEnd.OPERATOR, actor="user:x", now=now, realm=realm) == 2
-    assert len(queries) <= 8
-    assert end_sessions_of(ana, reason=SessionEnd.OPERATOR, actor="user:x", now=now, realm=realm) == 0
-    assert LogoutDelivery.objects.count() == 3
-    assert {delivery.sid for delivery in LogoutDelivery.objects.all()} == {session.sid for session in sessions}
-    events = Event.objects.filter(name=EventName.SESSION_ENDED)
-    assert {event.target for event in events} == {session.sid for session in sessions}
-    assert {(event.actor, event.realm, event.details["reason"]) for event in events} == {
-        ("user:x", "default", "operator")
-    }
-    assert end_sessions_of(ana, reason=SessionEnd.OPERATOR, actor="user:x", now=now) == 1
-    assert LogoutDelivery.objects.get(sid=there.sid).realm == other
-    assert Session.objects.filter(ended_at=None).count() == 1, "somebody else's"
-
-
-def test_a_client_is_told_of_a_person_who_is_no_more(realm: Realm, ana: User, now: datetime, clock: FakeClock) -> None:
-    post, subject = Postbox(), ana.subject
-    one_logout(ana, realm, now)
-    ana.delete()
-    assert deliver(clock, post) == {DeliveryState.DELIVERED: 1}
-    assert row().subject == subject
-    assert len(post.posted) == 1
 
 
 # --- Attempts ------------------------------------------------------------------------------------------
@@ -343,105 +246,6 @@ def test_a_claim_takes_one_row(realm: Realm, ana: User, now: datetime, clock: Fa
     assert counts == list(range(29, -1, -1))
 
 
-@pytest.fixture
-def committed(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Realm:
-    """A realm in a database that other connections see, and no courier."""
-    monkeypatch.setattr(courier, "wake", lambda: None)
-    return make_realm()
-
-
-@pytest.mark.spec("issue: each row is posted once per lease, whoever delivers")
-def test_of_twenty_at_once_each_row_is_posted_once(committed: Realm, now: datetime) -> None:
-    person = make_person("cleo", realm=committed)
-    client = told_client(committed, now)
-    for _ in range(40):
-        end(session_of(person, committed, now, client), now)
-    start, lock, posted = threading.Barrier(20, timeout=30), threading.Lock(), list[str]()
-    outside = []
-
-    def post(_uri: str, token: str) -> str:
-        with lock:
-            posted.append(token)
-            outside.append(connection.in_atomic_block)
-        return "200"
-
-    def work() -> None:
-        try:
-            start.wait()
-            deliver_due(clock=lambda: now, post=post, chance=lambda: 0.5)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(posted) == len(set(posted)) == 40
-    assert set(outside) == {False}, "no transaction is open while a client is waited for"
-    assert LogoutDelivery.objects.filter(delivered_at=now, attempts=1).count() == 40
-
-
-@pytest.mark.spec("issue: a grant is there before anybody is told of the end, or begins after it")
-def test_a_grant_that_begins_meanwhile_waits_for_the_end(committed: Realm, now: datetime) -> None:
-    client = told_client(committed, now)
-    session = session_of(make_person("cleo", realm=committed), committed, now, client)
-    late = Grant.objects.get()
-    late.pk = new_grant_id()
-
-    held, release = threading.Event(), threading.Event()
-
-    def end_slowly() -> None:
-        with transaction.atomic():
-            end(session, now)
-            held.set()
-            assert release.wait(20)
-
-    ending = InThread(end_slowly)
-    assert held.wait(20)
-    beginning = InThread(lambda: late.save(force_insert=True))
-    while not waiting_for_a_lock():
-        assert beginning.is_alive(), "it didn't wait"
-    release.set()
-    assert [ending.outcome(), beginning.outcome()] == [None, None]
-    assert Grant.objects.count() == 2
-
-
-# --- Operators and housekeeping -------------------------------------------------------------------------
-
-
-def test_what_was_given_up_can_be_tried_again(realm: Realm, ana: User, now: datetime, clock: FakeClock) -> None:
-    delivery = one_logout(ana, realm, now)
-    LogoutDelivery.objects.update(given_up_at=now, attempts=11, last_outcome="500")
-    assert deliver(clock) == {}
-    assert retry_logouts([delivery.pk], actor="user:x", now=now) == 1
-    event = Event.objects.get(name=EventName.LOGOUT_RETRIED)
-    assert (event.actor, event.target, event.details) == ("user:x", delivery.sid, {"client_id": "app"})
-    assert deliver(clock, Postbox(["500"])) == {DeliveryState.GIVEN_UP: 1}
-    retry_logouts([delivery.pk], actor="user:x", now=now)
-    assert deliver(clock) == {DeliveryState.DELIVERED: 1}
-    assert retry_logouts([delivery.pk], actor="user:x", now=now) == 0
-    assert delivery_state(row()) is DeliveryState.DELIVERED
-
-
-def test_what_is_over_goes_after_a_week_and_what_waits_stays(realm: Realm, ana: User, now: datetime) -> None:
-    client = told_client(realm, now)
-    long_ago, lately = now - timedelta(days=8), now - timedelta(days=6)
-    ends = [
-        {"delivered_at": long_ago},
-        {"given_up_at": long_ago},
-        {"delivered_at": lately},
-        {"given_up_at": lately},
-        {},
-    ]
-    for changes in ends:
-        session = session_of(ana, realm, now, client)
-        end(session, now)
-        LogoutDelivery.objects.filter(sid=session.sid).update(created_at=long_ago, attempts=1, **changes)
-    assert purge_old_logouts(now) == 2
-    assert LogoutDelivery.objects.filter(created_at=long_ago).count() == 3
-
-
 def test_rotate_keys_delivers_what_still_waits(realm: Realm, ana: User, now: datetime) -> None:
     with relying_party() as party:
         one_logout(ana, realm, now, uri=party.uri)
@@ -456,44 +260,3 @@ def test_it_ends_in_time(realm: Realm, ana: User, now: datetime, clock: FakeCloc
         end(session_of(ana, realm, now, client), now)
     post = Postbox(meanwhile=lambda: setattr(clock, "now", clock.now + SECOND))
     assert deliver_due(clock=clock, until=now + 2 * SECOND, post=post) == {DeliveryState.DELIVERED: 2}
-
-
-# --- The database's own rules ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"sid": "x"},
-        {"subject": ""},
-        {
-            "attempts": 1,
-            "delivered_at": datetime(2026, 1, 1).astimezone(),
-            "given_up_at": datetime(2026, 1, 1).astimezone(),
-        },
-        {"delivered_at": datetime(2026, 1, 1).astimezone()},
-        {"given_up_at": datetime(2026, 1, 1).astimezone()},
-        {"last_outcome": "<html>Server error"},
-        {"attempts": -1},
-    ],
-)
-def test_the_database_refuses_what_makes_no_sense(
-    realm: Realm, ana: User, now: datetime, changes: dict[str, object]
-) -> None:
-    one_logout(ana, realm, now)
-    with pytest.raises(IntegrityError), transaction.atomic():
-        LogoutDelivery.objects.update(**changes)
-
-
-def test_a_client_of_another_realm_is_told_nothing(realm: Realm, ana: User, now: datetime) -> None:
-    one_logout(ana, realm, now)
-    stranger = told_client(make_realm("other"), now)
-    with pytest.raises(IntegrityError, match="logout_delivery_client_of_its_realm"), transaction.atomic():
-        LogoutDelivery.objects.update(client=stranger)
-
-
-def test_a_client_is_told_of_a_session_once(realm: Realm, ana: User, now: datetime) -> None:
-    found = one_logout(ana, realm, now)
-    found.pk = None
-    with pytest.raises(IntegrityError, match="logout_delivery_once_a_session"), transaction.atomic():
-        found.save(force_insert=True)

@@ -17,8 +17,7 @@ from accounts.models import User
 from realms.selectors import default_realm
 from tokens.client_fieldsets import fieldsets
 from tokens.forms import ClientForm
-from tokens.models import Client, Grant
-from tokens.models import WAITING, LogoutDelivery
+from tokens.models import WAITING, Client, Grant, LogoutDelivery
 from tokens.selectors import delivery_state
 from tokens.services.clients import ClientIdTaken, ClientRefused, add_secret, create_client, record_client_changed
 from tokens.services.logouts import retry_logouts

@@ -6,7 +6,7 @@ class TokensConfig(AppConfig):
     verbose_name = "Tokens"
 
     def ready(self) -> None:
-        """Register chores, what a compromise of a realm's key hits, whose scripts may read, and who hears of sign-outs."""
+        """Register chores, what a compromise hits, whose scripts may read, and who hears of sign-outs."""
         from corsheaders.signals import check_request_enabled  # noqa: PLC0415
 
         from accounts.hooks import register_sessions_ended  # noqa: PLC0415

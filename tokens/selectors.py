@@ -8,8 +8,7 @@ from uuid import UUID
 from django.db.models import Min, OuterRef, Subquery
 
 from accounts.models import Membership
-from tokens.models import Client, Consent, DeviceAuthorization, Grant
-from tokens.models import WAITING, LogoutDelivery
+from tokens.models import WAITING, Client, Consent, DeviceAuthorization, Grant, LogoutDelivery
 from tokens.scopes import OFFLINE_ACCESS
 from tokens.vocabulary import DeliveryState, GrantType
 

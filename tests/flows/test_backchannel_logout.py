@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
-from accounts.models import User
+from accounts.models import Session, User
 from keys.models import KeyPair, KeyRing
 from keys.published_set import published_sets
 from keys.services.compromise import compromise
@@ -19,9 +19,11 @@ from tests.clock import FakeClock
 from tests.flows import backchannel
 from tests.flows.backchannel import claims_of, deliver, id_token, jwks, sign_out
 from tests.flows.code_flow import App, register
+from tests.keys.jwe import opened
 from tests.provider import Browser, make_person, make_realm
 from tests.relying_party import RelyingParty, relying_party, verified
-from tokens.outbox import LogoutDelivery
+from tests.tokens.clients import jwk, key
+from tokens.models import LogoutDelivery
 from tokens.selectors import delivery_state
 from tokens.vocabulary import DeliveryState, SubjectType
 
@@ -86,6 +88,28 @@ def test_a_pairwise_client_hears_of_the_person_it_knows(
     assert deliver(clock) == {DeliveryState.DELIVERED: 1}
     [token] = party.tokens
     assert claims_of(token)["sub"] == claims_of(hint)["sub"] != ana.subject
+    assert claims_of(token)["sid"] == claims_of(hint)["sid"] != Session.objects.get().sid
+
+
+@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.4: encrypted as ID tokens are")
+def test_a_client_that_gets_encrypted_id_tokens_gets_encrypted_logout_tokens(
+    realm: Realm, ana: User, browser: Browser, now: datetime, clock: FakeClock, party: RelyingParty
+) -> None:
+    private = key("ES256", "reader")
+    keys = {"keys": [jwk(private, "ES256", "enc-1", use="enc")]}
+    app = register(
+        realm, browser, now, backchannel_logout_uri=party.uri, jwks=keys, id_token_encryption_alg="ECDH-ES",
+        id_token_encryption_enc="A256GCM",
+    )  # fmt: skip
+    app.sign_in()
+    hint = opened(id_token(app), private).plaintext
+    sign_out(app, hint)
+    assert deliver(clock) == {DeliveryState.DELIVERED: 1}
+    [token] = party.tokens
+    inside = opened(token, private)
+    assert inside.header["cty"] == "JWT"
+    found = verified(inside.plaintext, jwks=jwks(app), issuer=realm.issuer, client_id="app", now=clock.now)
+    assert found["sid"] == claims_of(hint)["sid"]
 
 
 def test_a_realm_signs_with_its_own_keys_under_its_own_issuer(

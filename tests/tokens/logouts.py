@@ -10,8 +10,7 @@ from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
 from realms.models import Realm
 from tokens.client_metadata import ClientMetadata
-from tokens.models import Client, Grant
-from tokens.outbox import LogoutDelivery
+from tokens.models import Client, Grant, LogoutDelivery
 from tokens.services.clients import create_client
 from tokens.vocabulary import AuthMethod, GrantType
 

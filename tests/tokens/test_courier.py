@@ -13,7 +13,7 @@ from realms.models import Realm
 from tests.provider import make_person, make_realm
 from tests.relying_party import RelyingParty, relying_party
 from tests.tokens.logouts import end, session_of, told_client
-from tokens.outbox import LogoutDelivery
+from tokens.models import LogoutDelivery
 from tokens.services import courier as module
 from tokens.services.courier import Courier, courier, make_round, resume
 from tokens.services.logout_delivery import deliver_due

@@ -12,7 +12,7 @@ from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.provider import Browser, make_person
 from tests.tokens.logouts import one_logout
-from tokens.outbox import LogoutDelivery
+from tokens.models import LogoutDelivery
 
 LIST = "/admin/tokens/logoutdelivery/"
 pytestmark = pytest.mark.spec("issue: a visible state in the admin")

@@ -19,8 +19,7 @@ from tests.clock import FakeClock
 from tests.provider import distrust
 from tests.relying_party import relying_party
 from tests.tokens.logouts import URI, Postbox, end, one_logout, session_of, told_client
-from tokens.models import Client
-from tokens.outbox import LogoutDelivery
+from tokens.models import Client, LogoutDelivery
 from tokens.redelivery import PAUSES
 from tokens.selectors import delivery_state, next_logout_attempt
 from tokens.services.logout_delivery import LEASE, deliver_due

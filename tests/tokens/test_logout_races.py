@@ -10,8 +10,7 @@ from realms.models import Realm
 from tests.keys.test_concurrent_writers import InThread, waiting_for_a_lock
 from tests.provider import make_person, make_realm
 from tests.tokens.logouts import end, session_of, told_client
-from tokens.models import Grant, new_grant_id
-from tokens.outbox import LogoutDelivery
+from tokens.models import Grant, LogoutDelivery, new_grant_id
 from tokens.services.courier import courier
 from tokens.services.logout_delivery import deliver_due
 

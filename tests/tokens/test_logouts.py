@@ -16,8 +16,7 @@ from realms.models import Realm
 from tests.clock import FakeClock
 from tests.provider import make_person, make_realm
 from tests.tokens.logouts import Postbox, end, one_logout, session_of, told_client
-from tokens.models import Client, Grant
-from tokens.outbox import LogoutDelivery
+from tokens.models import Client, Grant, LogoutDelivery
 from tokens.selectors import delivery_state
 from tokens.services.logout_delivery import deliver_due
 from tokens.services.logouts import purge_old_logouts, retry_logouts

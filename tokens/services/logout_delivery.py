@@ -16,13 +16,13 @@ from django.db import connection, transaction
 
 from audit.services import Details, record
 from audit.vocabulary import EventName
-from keys import api
 from keys.errors import KeysError
 from tokens.logout_post import post_logout_token
 from tokens.logout_token import JTI_BYTES, LOGOUT_TOKEN_TYPE, logout_token_claims
 from tokens.models import LogoutDelivery
 from tokens.redelivery import Delivered, TryAgain, verdict
-from tokens.services.live_grants import subject_for
+from tokens.services.issuance import token_for_client
+from tokens.services.live_grants import id_token_encryption, sid_for, subject_for
 from tokens.vocabulary import DeliveryState, LogoutFailure
 
 logger = logging.getLogger("signet.logout")
@@ -113,17 +113,24 @@ def _attempt(delivery: LogoutDelivery, *, now: datetime, post: Post) -> str:
 
 
 def _logout_token(delivery: LogoutDelivery, *, now: datetime) -> str:
-    """The token, made as the client's ID tokens are (§2.4): what encrypts those has to encrypt this."""
+    """The token, signed and encrypted as the client's ID tokens are (§2.4)."""
     realm, client = delivery.realm, delivery.client
     claims = logout_token_claims(
         issuer=realm.issuer,
         client_id=client.client_id,
         subject=subject_for(delivery.subject, client=client, realm=realm),
-        sid=delivery.sid,
+        sid=sid_for(delivery.sid, client=client, realm=realm),
         issued_at=now,
         random=secrets.token_bytes(JTI_BYTES),
     )
-    return api.sign_jwt(claims, realm=realm, typ=LOGOUT_TOKEN_TYPE, algorithm=client.id_token_alg, now=now).token
+    return token_for_client(
+        claims,
+        typ=LOGOUT_TOKEN_TYPE,
+        algorithm=client.id_token_alg,
+        encryption=id_token_encryption(client),
+        realm=realm,
+        now=now,
+    )
 
 
 def _settle(delivery: LogoutDelivery, outcome: str, *, now: datetime, chance: float) -> DeliveryState:

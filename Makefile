@@ -10,11 +10,11 @@ SETUP = $(or $(FOUND),$(error Signet needs Python 3.11 or newer: apt-get install
 	-I idp_project/setup_environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check checks prove interop lock clean ready-to-run ready-to-test ready-to-interop
+.PHONY: help run test check checks conformance prove interop lock clean ready-to-run ready-to-test ready-to-interop
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-8s %s\n' "$$name" "$$what"; done
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 run: ready-to-run ## set everything up and serve on http://localhost:8080 (PORT, IDP_DATA_DIR)
 	@$(PYTHON) -m idp_project.quickstart
@@ -43,6 +43,9 @@ checks: # with the throw-away environment and database of `make check`
 	.venv/bin/lint-imports
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check --deploy --fail-level WARNING
+
+conformance: ready-to-test ## write docs/conformance.md: which test holds which rule of which specification
+	$(PYTHON) -m tests.conformance
 
 lock: ready-to-test ## lock the dependencies anew (requirements*.in to requirements*.txt)
 	@for name in requirements requirements-run requirements-dev requirements-interop; do \

@@ -39,7 +39,9 @@ def test_a_scope_brings_its_claims_and_no_others(scope: str) -> None:
     assert set(claims(ANA, frozenset({scope}))) == set(SCOPE_CLAIMS[scope])
 
 
-@pytest.mark.spec("OIDC Core §5.1")
+@pytest.mark.spec(
+    "OIDC Core §5.1 address, OIDC Core §5.1 updated-at, OIDC Core §5.1 verified, OIDC Core §5.6 normal-claims",
+)
 def test_every_claim_in_its_form() -> None:
     assert claims(ANA, requested=EVERYTHING) == {
         "name": "Ana Sousa",
@@ -81,7 +83,7 @@ def test_a_claim_asked_for_by_name_is_added_to_those_of_the_scopes() -> None:
     assert set(claimed) == {"email", "email_verified", "locale"}
 
 
-@pytest.mark.spec("OIDC Core §5.5.1")
+@pytest.mark.spec("OIDC Core §5.5.1, OIDC Core §5.6.2 foreign-claims")
 def test_unknown_scopes_and_claims_add_nothing() -> None:
     unknown = frozenset({"openid", "sub", "password", "is_superuser", "name#ja-Kana-JP", "", "\0", "__class__"})
     assert claims(ANA, unknown, unknown) == {}

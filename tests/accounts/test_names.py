@@ -85,6 +85,7 @@ def test_ordinary_addresses_are_allowed(address: str) -> None:
     assert check_email(address) == address
 
 
+@pytest.mark.spec("OIDC Core §5.1 email")
 @pytest.mark.parametrize(
     "address", ["ana", "ana@", "@example.org", "a b@c", "a@b@c", "a\u200b@b.c", "a@b\0", "x" * MAX_EMAIL + "@y.z"]
 )

@@ -20,6 +20,7 @@ from tests.provider import PASSWORD, make_person
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.spec("OIDC Core §2 sub")
 def test_a_person_gets_a_random_subject_and_a_hashed_password(now: datetime) -> None:
     one = create_person(username="Ana", email="Ana@Example.org", password=PASSWORD, actor="test", now=now)
     other = create_person(username="Ben", password=PASSWORD, actor="test", now=now)
@@ -96,7 +97,7 @@ def test_a_member_can_be_given_other_roles(realm: Realm, ana: User, now: datetim
     assert Event.objects.filter(name=EventName.MEMBERSHIP_CHANGED, target=ana.subject, realm="default").exists()
 
 
-@pytest.mark.spec("OpenID Connect Core §2")
+@pytest.mark.spec("OIDC Core §2 sub")
 def test_the_database_refuses_to_change_a_subject() -> None:
     person = make_person(realm=None)
     with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():

@@ -95,7 +95,7 @@ OPEN_REDIRECTS = [
 ]
 
 
-@pytest.mark.spec("RFC 9700 §4.11.2")
+@pytest.mark.spec("RFC 9700 §4.11.2, RFC 9700 §2.1 no-open-redirector")
 @pytest.mark.parametrize("text", OPEN_REDIRECTS)
 def test_nowhere_else(text: str) -> None:
     assert return_path(text, below=DEFAULT) is None

@@ -23,7 +23,10 @@ def app(realm: Realm, ana: User, browser: Browser, now: datetime) -> App:
     return register(realm, browser, now)
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2, RFC 9207 §2")
+@pytest.mark.spec(
+    "RFC 6749 §3.1 get, RFC 6749 §3.1 once, RFC 6749 §4.1.2 code, RFC 6749 §4.1.2 state, RFC 9207 §2 iss",
+    "RFC 9207 §2.3 same-issuer",
+)
 def test_a_signed_in_person_comes_back_with_a_code_the_state_and_the_issuer(app: App) -> None:
     app.sign_in()
     answer = sent_back(app.authorize())
@@ -32,7 +35,7 @@ def test_a_signed_in_person_comes_back_with_a_code_the_state_and_the_issuer(app:
     assert "state" not in sent_back(app.authorize(state=None))
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.3")
+@pytest.mark.spec("RFC 6749 §3.1 owner-first, OIDC Core §3.1.2.3 not-signed-in")
 def test_somebody_else_signs_in_first_and_then_goes_on(app: App) -> None:
     first = app.authorize(login_hint="ana", prompt="login", max_age="0")
     assert first.status_code == 303
@@ -45,7 +48,10 @@ def test_somebody_else_signs_in_first_and_then_goes_on(app: App) -> None:
     assert sent_back(app.browser.get(onwards["Location"]))["state"] == "s1"
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.1, prompt=login, max_age")
+@pytest.mark.spec(
+    "prompt=login, max_age",
+    "OIDC Core §3.1.2.1 max-age, OIDC Core §3.1.2.3 prompt-login, OIDC Core §15.1 prompt, OIDC Core §15.1 max-age",
+)
 def test_an_old_sign_in_is_asked_for_again(app: App) -> None:
     with time_machine.travel(datetime.now(UTC) - timedelta(hours=1)):
         app.sign_in()
@@ -55,7 +61,7 @@ def test_an_old_sign_in_is_asked_for_again(app: App) -> None:
     assert "code" in sent_back(app.authorize(max_age="3700"))
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.6")
+@pytest.mark.spec("OpenID Connect Core §3.1.2.6, OIDC Core §3.1.2.1 prompt-none, OIDC Core §3.1.2.3 prompt-none")
 def test_prompt_none_never_shows_a_page(realm: Realm, ana: User, browser: Browser, now: datetime) -> None:
     app = register(realm, browser, now, first_party=False)
     assert sent_back(app.authorize(prompt="none"))["error"] == "login_required"
@@ -64,7 +70,12 @@ def test_prompt_none_never_shows_a_page(realm: Realm, ana: User, browser: Browse
     assert sent_back(app.authorize(prompt="none", max_age="0"))["error"] in ("login_required", "consent_required")
 
 
-@pytest.mark.spec("RFC 9700 §4.1, RFC 6749 §4.1.2.1")
+@pytest.mark.spec(
+    "RFC 9700 §4.1",
+    "RFC 6749 §3.1.2.4 nowhere, RFC 6749 §4.1.2.1 nowhere, RFC 6749 §10.6 compared, RFC 6749 §10.14 input-checked",
+    "RFC 9700 §4.11.2 nowhere, RFC 9700 §4.11.2 trusted-uris, RFC 9700 §2.1 no-open-redirector",
+    "RFC 8252 §8.4 exact-match, OIDC Core §3.1.2.1 redirect-uri",
+)
 @pytest.mark.parametrize(
     ("changes", "title"),
     [
@@ -88,14 +99,19 @@ def test_while_client_or_uri_are_in_doubt_nobody_is_sent_anywhere(
     assert "evil" not in response.content.decode()
 
 
-@pytest.mark.spec("RFC 6749 §3.1")
+@pytest.mark.spec("RFC 6749 §3.1 once")
 def test_a_repeated_redirect_uri_is_in_doubt(app: App) -> None:
     response = app.browser.get(f"/authorize?client_id=app&redirect_uri={CALLBACK}&redirect_uri={CALLBACK}")
     assert response.status_code == 400
     assert "Repeated" in response.content.decode()
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2.1")
+@pytest.mark.spec(
+    "RFC 6749 §4.1.2.1 error, RFC 6749 §4.1.2.1 state, RFC 7636 §4.4.1 challenge-missing",
+    "RFC 7636 §4.4.1 method-unsupported, RFC 9207 §2 iss, RFC 8707 §2 invalid-target",
+    "OIDC Core §3.1.2.2 parameters-checked, OIDC Core §3.1.2.2 error-answer, OIDC Core §3.1.2.6 error",
+    "OIDC Core §6.1 request",
+)
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
@@ -115,14 +131,14 @@ def test_a_client_beyond_doubt_learns_what_is_wrong(app: App, changes: dict[str,
     assert not Grant.objects.exists()
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2.1, unauthorized_client")
+@pytest.mark.spec("unauthorized_client", "RFC 6749 §4.1.2.1 error")
 def test_a_client_without_the_response_type_is_refused(app: App) -> None:
     type(app.client).objects.update(response_types=[])
     app.sign_in()
     assert sent_back(app.authorize())["error"] == "unauthorized_client"
 
 
-@pytest.mark.spec("OpenID Connect Core §11")
+@pytest.mark.spec("OpenID Connect Core §11, RFC 9700 §4.14.2 by-client")
 def test_a_client_that_cannot_refresh_is_not_given_offline_access(
     realm: Realm, ana: User, browser: Browser, now: datetime
 ) -> None:
@@ -146,7 +162,7 @@ def test_an_outage_is_a_page_and_not_a_fault(app: App, monkeypatch: pytest.Monke
     assert app.browser.get("/authorize?state=%ff").status_code == 400
 
 
-@pytest.mark.spec("OAuth 2.0 Multiple Response Types §2.1, Form Post §2")
+@pytest.mark.spec("OAuth 2.0 Multiple Response Types §2.1, Form Post §2, RFC 6749 §10.14 input-checked")
 def test_the_answer_travels_as_the_client_asked(app: App) -> None:
     app.sign_in()
     in_fragment = urlsplit(app.authorize(response_mode="fragment")["Location"])
@@ -161,7 +177,10 @@ def test_the_answer_travels_as_the_client_asked(app: App) -> None:
     assert "unsafe" not in page["Content-Security-Policy"]
 
 
-@pytest.mark.spec("RFC 9700 §4.12")
+@pytest.mark.spec(
+    "RFC 9700 §2.1 no-credentials-forwarded, RFC 9700 §4.12 no-307, RFC 9700 §4.12 see-other",
+    "OIDC Core §3.1.2.1 get-and-post",
+)
 def test_a_post_is_answered_with_303_and_no_store(app: App) -> None:
     app.sign_in()
     response = post(
@@ -188,7 +207,7 @@ class TestConsent:
         found.sign_in()
         return found
 
-    @pytest.mark.spec("OpenID Connect Core §3.1.2.4")
+    @pytest.mark.spec("RFC 6749 §10.12 explicit-consent, OIDC Core §3.1.2.4 consent")
     def test_the_person_reads_who_asks_for_what_and_allows_it_once(self, app: App) -> None:
         page = app.authorize(scope="openid email")["Location"]
         assert urlsplit(page).path == "/consent"
@@ -203,7 +222,7 @@ class TestConsent:
         assert urlsplit(app.authorize(scope="openid profile")["Location"]).path == "/consent"
         assert urlsplit(app.authorize(scope="openid", prompt="consent")["Location"]).path == "/consent"
 
-    @pytest.mark.spec("RFC 6749 §4.1.2.1, access_denied")
+    @pytest.mark.spec("access_denied", "RFC 6749 §4.1.2.1 error, OIDC Core §3.1.2.6 error")
     def test_the_client_learns_that_it_was_denied(self, app: App) -> None:
         page = app.authorize()["Location"]
         assert sent_back(post(app.browser, page, {"decision": "deny"}))["error"] == "access_denied"
@@ -211,7 +230,7 @@ class TestConsent:
         assert not Consent.objects.exists()
         assert not Grant.objects.exists()
 
-    @pytest.mark.spec("RFC 6749 §10.12")
+    @pytest.mark.spec("RFC 6749 §10.12 csrf, OIDC Core §3.1.2.3 csrf")
     def test_nobody_else_can_press_the_button(self, app: App) -> None:
         page = app.authorize()["Location"]
         strict = Browser(enforce_csrf_checks=True)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Session, User
 from realms.models import Realm
 from tests.flows.code_flow import CALLBACK, CHALLENGE, App, post, register, sent_back
 from tests.flows.test_code_exchange import claims_of
@@ -136,6 +136,14 @@ def test_a_silent_request_is_answered_at_once_whatever_is_wrong(
 ) -> None:
     app = register(realm, browser, now)
     assert sent_back(app.authorize(prompt=prompt, scope="openid admin")).keys() >= {"error", "state", "iss"}
+
+
+@pytest.mark.spec("OIDC Core §3.1.2.1 max-age-auth-time, OIDC Core §2 auth-time, OIDC Core §15.1 max-age")
+def test_whoever_asks_for_a_young_sign_in_learns_how_old_it_is(app: App) -> None:
+    signed_in_at = int(Session.objects.get().auth_time.timestamp())
+    for max_age in ("60", "100000"):
+        identity = app.exchange(app.code(max_age=max_age)).json()["id_token"]
+        assert claims_of(identity)["auth_time"] == signed_in_at
 
 
 @pytest.mark.spec("OIDC Core §3.1.2.1 prompt-none-alone")

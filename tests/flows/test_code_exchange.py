@@ -44,7 +44,13 @@ def userinfo(app: App, token: str) -> Any:
     return app.browser.get("/userinfo", headers={"authorization": f"Bearer {token}"})
 
 
-@pytest.mark.spec("RFC 6749 §4.1.4, OpenID Connect Core §3.1.3.3")
+@pytest.mark.spec(
+    "RFC 6749 §4.1.4",
+    "RFC 6749 §5.1 members, RFC 6749 §5.1 no-store, RFC 9700 §2.1.1 pkce, RFC 8252 §8.1 pkce, RFC 7636 §4.2 s256",
+    "OIDC Core §2 aud, OIDC Core §2 auth-time, OIDC Core §2 nonce, OIDC Core §3.1.2.1 nonce",
+    "OIDC Core §3.1.3.3 no-store, OIDC Core §3.1.3.6 at-hash",
+    "OIDC Core §15.1 auth-time",
+)
 def test_a_code_becomes_tokens(app: App, ana: User) -> None:
     response = app.exchange(app.code(scope="openid email offline_access"))
     tokens = response.json()
@@ -63,7 +69,7 @@ def test_a_code_becomes_tokens(app: App, ana: User) -> None:
     assert len(tokens["access_token"]) < 1_024
 
 
-@pytest.mark.spec("OpenID Connect Core §11")
+@pytest.mark.spec("OpenID Connect Core §11, RFC 9700 §4.14.2 by-client")
 def test_without_offline_access_nothing_outlives_the_first_tokens(app: App) -> None:
     tokens = app.exchange(app.code(scope="openid")).json()
     assert "refresh_token" not in tokens
@@ -87,7 +93,10 @@ def test_a_clients_own_lifetime_holds_for_each_of_its_tokens(
     assert app.refresh(second["refresh_token"]).json()["expires_in"] == 60
 
 
-@pytest.mark.spec("RFC 6749 §3.3")
+@pytest.mark.spec(
+    "RFC 6749 §3.3",
+    "RFC 6749 §7 token-checked, OIDC Core §3.1.3.2 of-openid-request, RFC 9700 §2.3 actions",
+)
 def test_without_openid_there_is_no_id_token(app: App) -> None:
     tokens = app.exchange(app.code(scope="notes:read")).json()
     assert "id_token" not in tokens
@@ -96,7 +105,11 @@ def test_without_openid_there_is_no_id_token(app: App) -> None:
     assert 'error="insufficient_scope"' in refused["WWW-Authenticate"]
 
 
-@pytest.mark.spec("RFC 8707 §2.2")
+@pytest.mark.spec(
+    "RFC 8707 §2.2",
+    "RFC 8707 §2 audience, RFC 8707 §2.1 authorization-request, RFC 9700 §2.3 audience, RFC 9700 §4.9.3 audience",
+    "RFC 9700 §4.10 audience, RFC 9068 §4 audience-checked",
+)
 def test_the_audience_is_the_resource_and_userinfo(realm: Realm, ana: User, browser: Browser, now: datetime) -> None:
     app = register(realm, browser, now, resources=("https://api.example.org",))
     app.sign_in()
@@ -107,7 +120,11 @@ def test_the_audience_is_the_resource_and_userinfo(realm: Realm, ana: User, brow
     assert userinfo(app, alone["access_token"]).status_code == 401
 
 
-@pytest.mark.spec("RFC 6749 §4.1.3, RFC 7636 §4.6")
+@pytest.mark.spec(
+    "RFC 6749 §4.1.3 code-valid, RFC 6749 §4.1.3 same-redirect-uri, RFC 6749 §10.6 same-redirect-uri",
+    "RFC 7636 §4.6 verifier-wrong, RFC 9700 §2.1.1 verifier-enforced, RFC 9700 §4.8.2 verifier-needed",
+    "OIDC Core §3.1.3.2 code-valid, OIDC Core §3.1.3.2 same-redirect-uri, OIDC Core §3.1.3.4 error",
+)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -125,7 +142,7 @@ def test_a_code_wants_its_redirect_uri_and_verifier(app: App, changes: dict[str,
     assert app.exchange(code).status_code == 200  # nothing was spent
 
 
-@pytest.mark.spec("RFC 9700 §4.8.2")
+@pytest.mark.spec("RFC 9700 §2.1.1 no-downgrade, RFC 9700 §4.8.2 no-downgrade, RFC 9700 §4.8.2 challenge-bound")
 def test_a_verifier_for_a_code_without_a_challenge_is_refused(
     realm: Realm, ana: User, browser: Browser, now: datetime
 ) -> None:
@@ -136,7 +153,9 @@ def test_a_verifier_for_a_code_without_a_challenge_is_refused(
     assert app.exchange(code, code_verifier=None).status_code == 200
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2")
+@pytest.mark.spec(
+    "RFC 6749 §4.1.2 code-short-lived, RFC 6749 §10.5 code-short-lived-once, OIDC Core §3.1.3.2 code-valid",
+)
 def test_a_code_lives_a_minute(app: App) -> None:
     code = app.code()
     with time_machine.travel(datetime.now().astimezone() + CODE_LIFETIME + timedelta(seconds=1)):
@@ -144,7 +163,11 @@ def test_a_code_lives_a_minute(app: App) -> None:
     assert Grant.objects.get().revoked_at is None
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2, RFC 9700 §4.5")
+@pytest.mark.spec(
+    "RFC 9700 §4.5",
+    "RFC 6749 §4.1.2 code-once, RFC 6749 §10.5 code-short-lived-once, RFC 9700 §4.2.4 code-once",
+    "RFC 9700 §4.2.4 code-replay-revokes, OIDC Core §3.1.3.2 code-valid",
+)
 def test_a_replay_of_a_code_revokes_what_it_gave(app: App) -> None:
     code = app.code(scope="openid offline_access")
     tokens = app.exchange(code).json()
@@ -167,7 +190,7 @@ def test_a_replay_that_does_not_fit_ends_nothing(app: App, realm: Realm, browser
     assert Grant.objects.get().revoked_at is None
 
 
-@pytest.mark.spec("RFC 6749 §4.1.3")
+@pytest.mark.spec("RFC 6749 §4.1.3 code-of-client, RFC 6749 §10.5 code-of-client, OIDC Core §3.1.3.2 code-of-client")
 def test_a_code_belongs_to_its_client_and_its_realm(app: App, realm: Realm, browser: Browser, now: datetime) -> None:
     code = app.code()
     assert register(realm, browser, now, client_id="other").exchange(code).status_code == 400
@@ -176,7 +199,7 @@ def test_a_code_belongs_to_its_client_and_its_realm(app: App, realm: Realm, brow
     assert app.exchange(code).status_code == 200
 
 
-@pytest.mark.spec("RFC 6749 §2.1, RFC 7636")
+@pytest.mark.spec("RFC 6749 §2.1, RFC 7636, RFC 8252 §8.1 pkce, RFC 8252 §8.5 shared-secret")
 def test_a_public_client_has_its_verifier_alone(realm: Realm, ana: User, browser: Browser, now: datetime) -> None:
     app = register(realm, browser, now, auth_method=AuthMethod.NONE)
     app.sign_in()
@@ -184,7 +207,10 @@ def test_a_public_client_has_its_verifier_alone(realm: Realm, ana: User, browser
     assert app.exchange(app.code(), client_secret="x").json()["error"] == "invalid_client"
 
 
-@pytest.mark.spec("RFC 6749 §6")
+@pytest.mark.spec(
+    "RFC 6749 §3.3 scope-told, RFC 6749 §6 scope-never-grows, RFC 9700 §2.3 least-privilege",
+    "RFC 9700 §4.14.2 bound-to-consent",
+)
 def test_a_refresh_keeps_to_the_scope_or_shrinks_it(app: App) -> None:
     tokens = app.exchange(app.code(scope="openid email offline_access")).json()
     second = app.refresh(tokens["refresh_token"]).json()
@@ -196,7 +222,7 @@ def test_a_refresh_keeps_to_the_scope_or_shrinks_it(app: App) -> None:
     assert app.refresh(third["refresh_token"], scope="openid profile").json()["error"] == "invalid_scope"
 
 
-@pytest.mark.spec("RFC 9700 §4.14.2")
+@pytest.mark.spec("RFC 9700 §4.14.2 replay-detected")
 def test_an_old_refresh_token_ends_the_grant(app: App) -> None:
     first = app.exchange(app.code(scope="openid offline_access")).json()["refresh_token"]
     second = app.refresh(first).json()["refresh_token"]
@@ -227,7 +253,7 @@ def test_a_stop_takes_hold_at_once(app: App, realm: Realm, ana: User, now: datet
         assert app.exchange(code).status_code in (400, 401)
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.7")
+@pytest.mark.spec("OIDC Back-Channel Logout §2.7 refresh-tokens-end, OIDC Back-Channel Logout §2.7 offline-stays")
 def test_the_end_of_a_session_ends_what_is_not_offline(app: App) -> None:
     away = app.exchange(app.code(scope="openid offline_access")).json()
     here, code = app.exchange(app.code(scope="openid")).json(), app.code(scope="openid")
@@ -263,7 +289,11 @@ def test_of_fifty_redemptions_at_once_one_wins_and_the_replays_end_the_grant(now
     assert Grant.objects.get().revocation_reason == RevocationReason.CODE_REPLAY
 
 
-@pytest.mark.spec("RFC 8414 §2, OpenID Connect Discovery §3")
+@pytest.mark.spec(
+    "OpenID Connect Discovery §3",
+    "RFC 9700 §2.1.1 detectable, RFC 9700 §2.1.1 in-metadata, RFC 9700 §4.7.1 detectable, RFC 9700 §4.7.1 in-metadata",
+    "RFC 9700 §2.6 metadata, RFC 8414 §2 challenge-methods, RFC 9207 §2.3 announced, RFC 9068 §4 consistent-metadata",
+)
 def test_discovery_lists_what_works(app: App) -> None:
     found = json.loads(app.browser.get("/.well-known/openid-configuration").content)
     assert found["authorization_endpoint"] == f"{ISSUER}/authorize"
@@ -276,7 +306,11 @@ def test_discovery_lists_what_works(app: App) -> None:
     assert app.browser.get("/.well-known/oauth-authorization-server").json() == found
 
 
-@pytest.mark.spec("RFC 8414 §3.1, OpenID Connect Discovery §4.1")
+@pytest.mark.spec(
+    "OpenID Connect Discovery §4.1",
+    "RFC 8414 §3 document, RFC 8414 §3.1 path-inserted, RFC 8414 §3.3 same-issuer, OIDC Discovery §4 path-appended",
+    "OIDC Discovery §4.3 same-issuer",
+)
 def test_a_realms_document_is_found_by_the_appended_and_the_inserted_form(db: None, browser: Browser) -> None:
     make_realm("other")
     for document in (".well-known/openid-configuration", ".well-known/oauth-authorization-server"):

@@ -49,7 +49,7 @@ def test_the_answer_has_both_names_of_the_token_and_a_refresh_token(browser: Bro
     assert answer["Cache-Control"] == "no-store"
 
 
-@pytest.mark.spec("RFC 9068 §2")
+@pytest.mark.spec("RFC 9068 §2.1 signed, RFC 9068 §2.1 typ, OIDC Core §10.1 kid")
 def test_the_access_token_verifies_against_the_published_keys(browser: Browser, realm: Realm) -> None:
     person = make_person(realm=realm, roles=("editor",), email="canary@example.org")
     token = sign_in(browser).json()["token"]
@@ -89,6 +89,7 @@ def test_whatever_is_wrong_gets_the_same_answer_to_the_byte(browser: Browser, re
     assert not Grant.objects.exists()
 
 
+@pytest.mark.spec("RFC 6749 §10.10 passwords-guarded")
 def test_guesses_meet_the_limit_and_are_told_when_to_come_back(browser: Browser, ana: User) -> None:
     for _ in range(ACCOUNT_AND_ADDRESS.burst):
         assert sign_in(browser, password="wrong").status_code == 401
@@ -101,6 +102,7 @@ def test_guesses_meet_the_limit_and_are_told_when_to_come_back(browser: Browser,
         assert sign_in(browser).status_code == 200
 
 
+@pytest.mark.spec("RFC 9700 §4.13 forwarding-headers")
 def test_the_client_does_not_choose_whom_the_limit_counts(browser: Browser, ana: User) -> None:
     """X-Forwarded-For is the word of whoever connects; only the server, before Django, may believe a proxy."""
     answers = [

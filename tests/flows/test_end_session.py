@@ -40,6 +40,10 @@ def is_signed_in(app: App) -> bool:
     return bool(urlsplit(app.authorize()["Location"]).path != "/sign-in")
 
 
+@pytest.mark.spec(
+    "OIDC RP-Initiated Logout §2 get-and-post, OIDC RP-Initiated Logout §2 state",
+    "OIDC RP-Initiated Logout §2 signed-out",
+)
 def test_a_hint_that_proves_it_ends_the_session_and_leads_back(app: App, ana: User) -> None:
     answer = logout(app, id_token_hint=hint(app), post_logout_redirect_uri=AFTER, state="s&1")
     assert (answer.status_code, answer["Location"]) == (303, f"{AFTER}&state=s%261")
@@ -48,6 +52,7 @@ def test_a_hint_that_proves_it_ends_the_session_and_leads_back(app: App, ana: Us
     assert Event.objects.get(name=EventName.SESSION_ENDED).actor == f"user:{ana.subject}"
 
 
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 hint-expired")
 def test_a_hint_that_is_over_is_still_one(app: App) -> None:
     token = hint(app)
     with time_machine.travel(datetime.now().astimezone() + timedelta(hours=1)):
@@ -55,12 +60,16 @@ def test_a_hint_that_is_over_is_still_one(app: App) -> None:
     assert not is_signed_in(app)
 
 
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 get-and-post")
 def test_by_post_it_is_the_same(app: App) -> None:
     answer = post(app.browser, "/logout", {"id_token_hint": hint(app), "post_logout_redirect_uri": AFTER})
     assert (answer.status_code, answer["Location"]) == (303, AFTER)
     assert not is_signed_in(app)
 
 
+@pytest.mark.spec(
+    "OIDC RP-Initiated Logout §2 asked, OIDC RP-Initiated Logout §2 signed-out, OIDC RP-Initiated Logout §2 state",
+)
 def test_without_a_proof_the_person_is_asked_and_may_stay(app: App) -> None:
     asked = logout(app, client_id="app", post_logout_redirect_uri=AFTER, state="s1")
     page = asked["Location"]
@@ -82,6 +91,7 @@ def test_nobody_else_can_press_the_button(app: App) -> None:
     assert is_signed_in(app)
 
 
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 hint-of-ours, OIDC RP-Initiated Logout §2 asked")
 def test_somebody_elses_hint_proves_nothing(app: App, realm: Realm, now: datetime) -> None:
     make_person("bo", realm=realm)
     other = App(app.client, app.secret, Browser())
@@ -91,6 +101,7 @@ def test_somebody_elses_hint_proves_nothing(app: App, realm: Realm, now: datetim
     assert is_signed_in(app)
 
 
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 asked")
 def test_another_session_of_the_same_person_is_left_alone(app: App) -> None:
     other = App(app.client, app.secret, Browser())
     other.sign_in()
@@ -100,6 +111,10 @@ def test_another_session_of_the_same_person_is_left_alone(app: App) -> None:
     assert not is_signed_in(other)
 
 
+@pytest.mark.spec(
+    "OIDC RP-Initiated Logout §2 uri-registered, OIDC RP-Initiated Logout §3 exact-match",
+    "OIDC RP-Initiated Logout §3 legitimate, OIDC RP-Initiated Logout §4 nothing-used",
+)
 @pytest.mark.parametrize(
     ("parameters", "title"),
     [
@@ -118,6 +133,7 @@ def test_nobody_is_sent_where_no_client_registered(app: App, parameters: dict[st
     assert is_signed_in(app)
 
 
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 hint-of-client, OIDC RP-Initiated Logout §4 nothing-used")
 def test_a_hint_of_another_client_and_a_repeated_parameter_are_refused(app: App, realm: Realm, now: datetime) -> None:
     register(realm, app.browser, now, client_id="other")
     assert "another client" in logout(app, id_token_hint=hint(app), client_id="other").content.decode()

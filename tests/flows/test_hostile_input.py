@@ -46,7 +46,7 @@ def test_malformed_requests_are_refused_at_every_endpoint(
 
 @pytest.mark.parametrize("path", CLIENT_PATHS)
 @pytest.mark.parametrize("request_", REFUSED.values(), ids=REFUSED)
-@pytest.mark.spec("RFC 6749 §5.2")
+@pytest.mark.spec("RFC 6749 §5.2 error, RFC 6749 §3.2 once")
 def test_malformed_requests_are_refused_at_the_endpoints_of_clients(
     request_: ProtocolRequest, path: str, browser: Browser, bare_realm: Realm
 ) -> None:
@@ -57,6 +57,7 @@ def test_malformed_requests_are_refused_at_the_endpoints_of_clients(
     assert (answer["Cache-Control"], answer["Pragma"]) == ("no-store", "no-cache")
 
 
+@pytest.mark.spec("RFC 7009 §5 denial-of-service")
 @pytest.mark.parametrize("path", [*PATHS, *CLIENT_PATHS])
 @pytest.mark.parametrize("body", [b"username=" + b"x" * 1_000_000, b"[" * 1_000_000, b"\0" * 3_000_000])
 def test_a_megabyte_is_too_long(path: str, body: bytes, browser: Browser, bare_realm: Realm) -> None:

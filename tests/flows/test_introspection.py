@@ -46,7 +46,7 @@ def active(browser: Browser, token: str, headers: dict[str, str]) -> bool:
     return bool(found["active"])
 
 
-@pytest.mark.spec("RFC 7662 §2.2")
+@pytest.mark.spec("RFC 7662 §2.2 active")
 def test_a_service_learns_what_a_persons_token_says(
     browser: Browser, ana: User, token: str, service: dict[str, str]
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_service_learns_what_a_persons_token_says(
     assert set(found) <= {"active", "token_type", *claims}
 
 
-@pytest.mark.spec("RFC 7662 §2.2")
+@pytest.mark.spec("RFC 7662 §2.2 active")
 def test_a_clients_own_token_is_active_too(browser: Browser, realm: Realm, service: dict[str, str]) -> None:
     _, secret = register(realm, resources=(API, OTHER_API))
     found = introspect(browser, ask(browser, "machine", secret).json()["access_token"], service).json()
@@ -70,13 +70,16 @@ def test_a_clients_own_token_is_active_too(browser: Browser, realm: Realm, servi
     assert "scope" not in found
 
 
-@pytest.mark.spec("RFC 7662 §2.1: the hint changes nothing")
+@pytest.mark.spec("RFC 7662 §2.1: the hint changes nothing", "RFC 7662 §2.1 hint-extended")
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense", ""])
 def test_a_hint_changes_nothing(hint: str, browser: Browser, token: str, service: dict[str, str]) -> None:
     assert introspect(browser, token, service, token_type_hint=hint).json()["active"] is True
 
 
-@pytest.mark.spec("RFC 7662 §2.2, §4: only for whom the token is meant")
+@pytest.mark.spec(
+    "RFC 7662 §2.2, RFC 7662 §4: only for whom the token is meant",
+    "RFC 7662 §2.3 not-for-you, RFC 7662 §4 audience",
+)
 def test_a_token_for_others_is_as_good_as_none(
     browser: Browser, realm: Realm, token: str, service: dict[str, str]
 ) -> None:
@@ -87,7 +90,7 @@ def test_a_token_for_others_is_as_good_as_none(
     assert active(browser, ask(browser, "machine", secret).json()["access_token"], others)
 
 
-@pytest.mark.spec("RFC 7662 §2.2")
+@pytest.mark.spec("RFC 7662 §2.2 inactive, RFC 7662 §2.2 inactive-says-no-more")
 @pytest.mark.parametrize(
     "text", ["x", "a.b.c", "..", "é", "a" * 12_000, "eyJhbGciOiJub25lIn0.e30.", "v1.AAAA", "\ufeff", "0" * 64]
 )
@@ -95,7 +98,9 @@ def test_what_is_no_token_is_inactive(text: str, browser: Browser, realm: Realm,
     assert not active(browser, text, service)
 
 
-@pytest.mark.spec("RFC 7662 §2.2")
+@pytest.mark.spec(
+    "RFC 7662 §2.2 inactive, RFC 7662 §4 signature, RFC 6749 §10.3 token-unforgeable, RFC 9068 §4 issuer-checked",
+)
 def test_refresh_tokens_forged_ones_and_those_of_other_realms_are_inactive(
     browser: Browser, token: str, service: dict[str, str]
 ) -> None:
@@ -107,7 +112,7 @@ def test_refresh_tokens_forged_ones_and_those_of_other_realms_are_inactive(
     assert introspect(browser, token, others, "/realms/other/introspect").json() == INACTIVE
 
 
-@pytest.mark.spec("RFC 8725 §3.11")
+@pytest.mark.spec("RFC 8725 §3.11, RFC 9068 §4 typ-checked")
 def test_other_kinds_of_signed_tokens_are_inactive(browser: Browser, realm: Realm, service: dict[str, str]) -> None:
     now = timezone.now()
     claims = {"iss": ISSUER, "aud": ISSUER, "exp": int(now.timestamp()) + 60, "client_id": "service"}
@@ -118,6 +123,7 @@ def test_other_kinds_of_signed_tokens_are_inactive(browser: Browser, realm: Real
         assert not active(browser, token, service)
 
 
+@pytest.mark.spec("RFC 7662 §4 expiry, RFC 9068 §4 expiry-checked")
 def test_an_expired_token_is_inactive(browser: Browser, token: str, service: dict[str, str]) -> None:
     with time_machine.travel(timezone.now() + timedelta(seconds=580), tick=False):
         assert active(browser, token, service)
@@ -125,7 +131,7 @@ def test_an_expired_token_is_inactive(browser: Browser, token: str, service: dic
         assert not active(browser, token, service)
 
 
-@pytest.mark.spec("design: tokens.md, ending a grant ends its access tokens at introspection")
+@pytest.mark.spec("design: tokens.md, ending a grant ends its access tokens at introspection", "RFC 7662 §4 revocation")
 @pytest.mark.parametrize(
     "end",
     [
@@ -169,7 +175,11 @@ def test_a_disabled_clients_own_tokens_end_with_it(browser: Browser, realm: Real
     assert not active(browser, token, service)
 
 
-@pytest.mark.spec("RFC 7662 §2.1: protected by authentication")
+@pytest.mark.spec(
+    "RFC 7662 §2.1: protected by authentication",
+    "RFC 7662 §2.1 authorized, RFC 7662 §2.3 credentials-wrong, RFC 7662 §4 authenticated",
+    "RFC 6749 §2.3 public-never-proven",
+)
 def test_only_services_may_ask(browser: Browser, realm: Realm, token: str) -> None:
     _, secret = register(realm)
     register(realm, "app", auth_method=AuthMethod.NONE, grant_types=())
@@ -182,6 +192,7 @@ def test_only_services_may_ask(browser: Browser, realm: Realm, token: str) -> No
         assert answer["WWW-Authenticate"].startswith("Basic ")
 
 
+@pytest.mark.spec("RFC 7662 §2.1 token-required")
 def test_without_a_token_there_is_nothing_to_say(browser: Browser, service: dict[str, str]) -> None:
     for form in ({}, {"token": ""}):
         assert error(post(browser, "/introspect", form, service)) == (400, "invalid_request")
@@ -189,7 +200,7 @@ def test_without_a_token_there_is_nothing_to_say(browser: Browser, service: dict
     assert error(post(browser, "/introspect?token=x", {"token": "x"}, service)) == (400, "invalid_request")
 
 
-@pytest.mark.spec("RFC 9110 §15.6.4")
+@pytest.mark.spec("RFC 9110 §15.6.4, RFC 9068 §4 signature-checked")
 def test_a_distrusted_key_ends_its_tokens(browser: Browser, token: str, service: dict[str, str]) -> None:
     distrust(Purpose.SIGN)
     with time_machine.travel(timezone.now() + timedelta(seconds=30), tick=False):

@@ -20,6 +20,7 @@ from tokens.services.clients import add_secret
 CANARIES = ["canary-name", "Canary-Name", "canary@example.org", "canary wrong password", PASSWORD, "203.0.113.77"]
 
 
+@pytest.mark.spec("RFC 6749 §10.3 token-secret, RFC 6749 §10.4 token-secret, RFC 9700 §4.9.3 token-secret")
 def test_nothing_secret_is_logged(
     browser: Browser, realm: Realm, now: datetime, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

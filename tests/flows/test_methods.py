@@ -39,7 +39,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("method", "path", "methods"), PAIRS)
-@pytest.mark.spec("RFC 9110 §15.5.6")
+@pytest.mark.spec("RFC 9110 §15.5.6, RFC 6749 §3.2 post")
 def test_another_method_is_not_allowed(method: str, path: str, methods: tuple[str, ...], browser: Browser) -> None:
     answer = browser.generic(method, path, b"{}", "application/json")
     assert answer.status_code == 405

@@ -57,7 +57,7 @@ def test_a_refresh_writes_one_row_and_adds_none(
     assert Event.objects.count() == events
 
 
-@pytest.mark.spec("RFC 9700 §4.14.2")
+@pytest.mark.spec("RFC 9700 §4.14.2 replay-detected")
 def test_a_lost_answer_can_be_had_again_and_a_stolen_one_ends_the_grant(browser: Browser, token: str) -> None:
     second = refresh(browser, token).json()["refresh_token"]
     assert refresh(browser, token).json()["refresh_token"] == second

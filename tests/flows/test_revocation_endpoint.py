@@ -50,7 +50,7 @@ def active(browser: Browser, token: str, headers: dict[str, str]) -> Any:
     return introspect(browser, token, headers).json()["active"]
 
 
-@pytest.mark.spec("RFC 7009 §2.1")
+@pytest.mark.spec("RFC 7009 §2.1 hint-extended, RFC 7009 §2.1 at-once, RFC 7662 §4 revocation")
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "nonsense"])
 def test_an_access_token_is_revoked_by_itself(
     hint: str, browser: Browser, realm: Realm, service: dict[str, str]
@@ -64,7 +64,10 @@ def test_an_access_token_is_revoked_by_itself(
     assert SpentToken.objects.count() == 1
 
 
-@pytest.mark.spec("RFC 7009 §2.1: with a refresh token goes its whole grant")
+@pytest.mark.spec(
+    "RFC 7009 §2.1: with a refresh token goes its whole grant",
+    "RFC 7009 §2 refresh-tokens, RFC 7009 §2.1 with-its-tokens, RFC 7009 §2.1 at-once",
+)
 def test_a_refresh_token_is_revoked_with_its_grant(
     browser: Browser, realm: Realm, ana: User, now: datetime, service: dict[str, str]
 ) -> None:
@@ -101,7 +104,10 @@ def test_a_public_client_revokes_what_is_its_own(
     assert not active(browser, made.access_token, service)
 
 
-@pytest.mark.spec("RFC 7009 §2.1: only the client that the token was issued to")
+@pytest.mark.spec(
+    "RFC 7009 §2.1: only the client that the token was issued to",
+    "RFC 7009 §2.1 token-of-client, RFC 7009 §5 guessing",
+)
 def test_somebody_elses_token_stays_and_nobody_learns_of_it(
     browser: Browser, realm: Realm, ana: User, now: datetime, service: dict[str, str]
 ) -> None:
@@ -128,14 +134,17 @@ def test_a_client_of_the_same_name_in_another_realm_is_somebody_else(
     assert active(browser, token, service)
 
 
-@pytest.mark.spec("RFC 7009 §2.2: an invalid token is no error")
+@pytest.mark.spec("RFC 7009 §2.2: an invalid token is no error", "RFC 7009 §2.2 invalid-is-fine, RFC 7009 §5 guessing")
 @pytest.mark.parametrize("token", ["x", "a.b.c", "..", ".", "é", "x" * 12_000, "A" * 80, "\ufeff"])
 def test_what_is_no_token_is_revoked_already(token: str, browser: Browser, realm: Realm) -> None:
     _, secret = register(realm)
     revoke(browser, token, basic("machine", secret))
 
 
-@pytest.mark.spec("RFC 7009 §2.1: the client is authenticated first")
+@pytest.mark.spec(
+    "RFC 7009 §2.1: the client is authenticated first",
+    "RFC 7009 §2.1 client-authenticated, RFC 7009 §5 guessing",
+)
 def test_whoever_is_not_known_revokes_nothing(browser: Browser, realm: Realm, service: dict[str, str]) -> None:
     _, secret = register(realm)
     token = ask(browser, "machine", secret).json()["access_token"]

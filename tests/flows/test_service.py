@@ -43,7 +43,10 @@ def test_health_asks_nobody(method: str, browser: Browser, django_assert_num_que
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-@pytest.mark.spec("OpenID Connect Discovery §4")
+@pytest.mark.spec(
+    "RFC 8414 §3.3 same-issuer, OIDC Discovery §4.3 same-issuer, OIDC Discovery §4 path-appended",
+    "OIDC Core §16.15 same-issuer",
+)
 def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser: Browser, realm: Realm) -> None:
     other = make_realm("other")
     for prefix, issuer in (("", ISSUER), ("/realms/other", other.issuer)):
@@ -69,7 +72,9 @@ def test_discovery_comes_from_the_realms_row_and_never_from_the_request(browser:
             assert browser.get(address.removeprefix(ISSUER)).status_code == expected
 
 
-@pytest.mark.spec("RFC 8414 §2, RFC 9700 §2.6")
+@pytest.mark.spec(
+    "RFC 9700 §2.6 metadata, RFC 9700 §2.5 asymmetric, OIDC Core §9 shared-key, RFC 8414 §2 token-no-none",
+)
 def test_discovery_offers_what_the_registries_have(browser: Browser, realm: Realm) -> None:
     found = browser.get("/.well-known/openid-configuration").json()
     methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"]

@@ -22,6 +22,7 @@ from tests.provider import PASSWORD, Browser, make_person, make_realm
 REFUSED = b"The user name or the password is wrong."
 
 
+@pytest.mark.spec("RFC 9700 §4.12 no-307, RFC 9700 §4.12 see-other, RFC 9700 §2.1 no-credentials-forwarded")
 def test_a_person_signs_in_and_goes_on(browser: Browser, ana: User) -> None:
     answer = post(browser, next=NEXT)
     assert (answer.status_code, answer["Location"]) == (303, NEXT)
@@ -74,6 +75,7 @@ def test_the_form_works_without_a_script_and_for_everybody(browser: Browser, rea
     assert not page.all(role="alert")
 
 
+@pytest.mark.spec("RFC 9700 §4.16 no-framing, RFC 9700 §4.16 csp")
 def test_nothing_on_the_page_is_inline(browser: Browser, realm: Realm) -> None:
     answer = browser.get(PAGE)
     tags = {tag for tag, _have in Elements(answer.content).found}
@@ -152,7 +154,7 @@ def test_an_empty_field_is_named_and_costs_no_attempt(
     assert ["autofocus" in both.one(id=name) for name in ("username", "password")] == [True, False]
 
 
-@pytest.mark.spec("RFC 6585 §4")
+@pytest.mark.spec("RFC 6585 §4, RFC 6749 §10.10 passwords-guarded")
 def test_guesses_meet_the_limit(browser: Browser, ana: User) -> None:
     for _ in range(ACCOUNT_AND_ADDRESS.burst):
         assert post(browser, password="wrong").status_code == 422

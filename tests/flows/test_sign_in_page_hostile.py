@@ -24,7 +24,7 @@ def strict() -> Browser:
     return Browser(enforce_csrf_checks=True, raise_request_exception=False)
 
 
-@pytest.mark.spec("RFC 9700 §4.11.2")
+@pytest.mark.spec("RFC 9700 §4.11.2, RFC 9700 §2.1 no-open-redirector")
 @pytest.mark.parametrize("target", [text for text in OPEN_REDIRECTS if text.isprintable() or "\r" in text])
 def test_it_leads_nowhere_else(target: str, browser: Browser, ana: User) -> None:
     shown = browser.get(f"{PAGE}?next={quote(target, errors='surrogatepass')}")
@@ -101,7 +101,7 @@ def test_two_tabs_at_once_both_get_in() -> None:
     assert Session.objects.count() == 5
 
 
-@pytest.mark.spec("RFC 9700 §4.7, CSRF")
+@pytest.mark.spec("RFC 9700 §4.7, CSRF, OIDC Core §3.1.2.3 csrf, RFC 6749 §10.12 csrf")
 def test_a_form_of_another_site_signs_nobody_in(strict: Browser, ana: User) -> None:
     answer = post(strict)
     assert answer.status_code == 403

@@ -47,7 +47,7 @@ def error(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
-@pytest.mark.spec("RFC 6749 §4.4.3, §5.1")
+@pytest.mark.spec("RFC 6749 §4.4.3, RFC 6749 §5.1 members, RFC 6749 §5.1 no-store, RFC 6749 §3.2 once")
 def test_the_answer_has_an_access_token_and_nothing_to_refresh(browser: Browser, realm: Realm) -> None:
     _, secret = register(realm, scopes=("read", "write"))
     answer = ask(browser, "machine", secret)
@@ -61,7 +61,10 @@ def test_the_answer_has_an_access_token_and_nothing_to_refresh(browser: Browser,
     assert not Grant.objects.exists()
 
 
-@pytest.mark.spec("RFC 9068 §2.1, §2.2, §2.2.3.1")
+@pytest.mark.spec(
+    "RFC 9068 §2.2.3.1",
+    "RFC 9068 §2.1 typ, RFC 9068 §2.2 claims, RFC 9068 §5 distinct-audiences, RFC 9700 §2.3 least-privilege",
+)
 def test_the_token_says_who_asked_for_whom_and_what(browser: Browser, realm: Realm) -> None:
     _, secret = register(realm, scopes=("read", "write"), resources=(API, OTHER_API))
     first = claims_of(ask(browser, "machine", secret, scope="read", resource=API), realm)
@@ -73,7 +76,7 @@ def test_the_token_says_who_asked_for_whom_and_what(browser: Browser, realm: Rea
     assert claims_of(ask(browser, "machine", secret), realm)["jti"] != first["jti"]
 
 
-@pytest.mark.spec("RFC 6749 §2.3.1, OpenID Connect Core §9")
+@pytest.mark.spec("RFC 6749 §2.3.1 basic, RFC 9700 §2.5 asymmetric, OIDC Core §9 assertion-parameters")
 def test_every_method_gets_a_token(browser: Browser, realm: Realm, now: datetime) -> None:
     _, secret = register(realm)
     assert ask(browser, "machine", secret).status_code == 200
@@ -83,7 +86,7 @@ def test_every_method_gets_a_token(browser: Browser, realm: Realm, now: datetime
     assert post(browser, "/token", {**GRANT, **asserted(assertion(realm, now))}).status_code == 200
 
 
-@pytest.mark.spec("RFC 6749 §3.3")
+@pytest.mark.spec("RFC 6749 §3.3 scope-default")
 def test_an_empty_scope_is_left_out_everywhere(browser: Browser, realm: Realm) -> None:
     _, secret = register(realm, scopes=("openid",))
     answer = ask(browser, "machine", secret)
@@ -91,14 +94,17 @@ def test_an_empty_scope_is_left_out_everywhere(browser: Browser, realm: Realm) -
     assert "scope" not in claims_of(answer, realm)
 
 
-@pytest.mark.spec("RFC 6749 §3.3, §5.2")
+@pytest.mark.spec("RFC 6749 §3.3, RFC 6749 §5.2, RFC 9700 §2.3 least-privilege, RFC 9068 §2.2.3 scope-of-audience")
 @pytest.mark.parametrize("scope", ["admin", "read admin", "READ", "openid", "offline_access", "read  write", 'a"b'])
 def test_a_scope_beyond_the_registered_ones_is_refused(scope: str, browser: Browser, realm: Realm) -> None:
     _, secret = register(realm, scopes=("read", "write", "openid", "offline_access"))
     assert error(ask(browser, "machine", secret, scope=scope)) == (400, "invalid_scope")
 
 
-@pytest.mark.spec("RFC 8707 §2, RFC 9700 §2.3")
+@pytest.mark.spec(
+    "RFC 8707 §2 invalid-target, RFC 8707 §2 audience, RFC 9700 §2.3 audience, RFC 9700 §4.10 audience",
+    "RFC 9068 §5 distinct-audiences",
+)
 def test_a_resource_becomes_the_audience_and_others_are_refused(browser: Browser, realm: Realm) -> None:
     _, secret = register(realm, resources=(API, OTHER_API))
     both = ask(browser, "machine", secret, resource=[OTHER_API, API, OTHER_API])
@@ -108,13 +114,18 @@ def test_a_resource_becomes_the_audience_and_others_are_refused(browser: Browser
         assert error(ask(browser, "machine", secret, resource=wrong)) == (400, "invalid_target")
 
 
-@pytest.mark.spec("RFC 9068 §3")
+@pytest.mark.spec("RFC 9068 §3 default-audience")
 def test_without_resources_the_issuer_is_the_audience(browser: Browser, realm: Realm) -> None:
     _, secret = register(realm)
     assert claims_of(ask(browser, "machine", secret), realm)["aud"] == ISSUER
 
 
-@pytest.mark.spec("RFC 6749 §5.2: invalid_client")
+@pytest.mark.spec(
+    "RFC 6749 §5.2: invalid_client",
+    "RFC 6749 §2.2 id-proves-nothing, RFC 6749 §3.2.1 client-authenticates, RFC 6749 §3.2.1 public-names-itself",
+    "RFC 6749 §4.4.2 client-authenticates, RFC 6749 §5.2 basic-challenge, RFC 6749 §10.2 client-authenticated",
+    "RFC 9700 §2.5 client-authentication",
+)
 def test_every_client_that_proves_nothing_gets_the_same_answer(browser: Browser, realm: Realm, now: datetime) -> None:
     _, secret = register(realm)
     _, posters = register(realm, "poster", auth_method=AuthMethod.POST)
@@ -143,14 +154,14 @@ def test_every_client_that_proves_nothing_gets_the_same_answer(browser: Browser,
     assert {answer["Cache-Control"] for answer in answers} == {"no-store"}
 
 
-@pytest.mark.spec("RFC 6749 §2.3: one method in each request")
+@pytest.mark.spec("RFC 6749 §2.3: one method in each request", "RFC 6749 §2.3 one-method")
 def test_two_methods_at_once_are_refused_even_where_both_would_prove(browser: Browser, realm: Realm) -> None:
     _, secret = register(realm)
     twice = {**GRANT, "client_id": "machine", "client_secret": secret}
     assert error(post(browser, "/token", twice, basic("machine", secret))) == (400, "invalid_request")
 
 
-@pytest.mark.spec("RFC 6749 §5.2: unauthorized_client")
+@pytest.mark.spec("RFC 6749 §5.2: unauthorized_client", "RFC 6749 §5.2 error")
 def test_a_client_uses_only_the_grant_types_that_it_registered(browser: Browser, realm: Realm) -> None:
     _, secret = register(realm, grant_types=())
     assert error(ask(browser, "machine", secret)) == (400, "unauthorized_client")
@@ -158,14 +169,21 @@ def test_a_client_uses_only_the_grant_types_that_it_registered(browser: Browser,
     assert error(post(browser, "/token", {**GRANT, "client_id": "app"})) == (400, "unauthorized_client")
 
 
-@pytest.mark.spec("RFC 6749 §4.4: only confidential clients")
+@pytest.mark.spec(
+    "RFC 6749 §4.4: only confidential clients",
+    "RFC 6749 §2.3 public-never-proven, RFC 6749 §4.4 confidential-alone",
+)
 def test_a_public_client_never_gets_a_token_for_itself(browser: Browser, realm: Realm) -> None:
     register(realm, "app", auth_method=AuthMethod.NONE, grant_types=())
     Client.objects.filter(client_id="app").update(grant_types=["client_credentials"])
     assert error(post(browser, "/token", {**GRANT, "client_id": "app"})) == (400, "unauthorized_client")
 
 
-@pytest.mark.spec("RFC 6749 §5.2: unsupported_grant_type, RFC 9700 §2.4")
+@pytest.mark.spec(
+    "RFC 6749 §5.2: unsupported_grant_type",
+    "RFC 6749 §4.3.2 client-authenticates, RFC 6749 §4.3.2 password-checked, RFC 6749 §4.3.2 brute-force",
+    "RFC 6749 §5.2 error, RFC 9700 §2.4 no-password-grant",
+)
 @pytest.mark.parametrize("grant_type", ["password", "implicit", "client_credentials "])
 def test_other_grant_types_are_not_to_be_had(grant_type: str, browser: Browser, realm: Realm) -> None:
     _, secret = register(realm)
@@ -173,7 +191,7 @@ def test_other_grant_types_are_not_to_be_had(grant_type: str, browser: Browser, 
     assert error(answer) == (400, "unsupported_grant_type")
 
 
-@pytest.mark.spec("RFC 7523 §3: an assertion counts once, at whichever endpoint")
+@pytest.mark.spec("RFC 7523 §3: an assertion counts once, at whichever endpoint", "OIDC Core §9 assertion-once")
 def test_a_replayed_assertion_is_refused_at_every_endpoint(browser: Browser, realm: Realm, now: datetime) -> None:
     register_signer(realm, introspects=(ISSUER,))
     fields = asserted(assertion(realm, now), token="x")

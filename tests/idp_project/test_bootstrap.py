@@ -23,7 +23,10 @@ def bootstrap() -> str:
     return said.getvalue()
 
 
-@pytest.mark.spec("issue: a ring ES256 and a ring RS256 (4096 bits), each with its active key and its standby")
+@pytest.mark.spec(
+    "issue: a ring ES256 and a ring RS256 (4096 bits), each with its active key and its standby",
+    "OIDC Discovery §3 rs256, OIDC Core §15.1 rs256",
+)
 def test_a_realm_gets_its_rings_with_an_active_key_and_a_standby_each(settings: LazySettings) -> None:
     settings.IDP_EXPIRED_TOKENS = True
     assert "RS256 4096" in bootstrap()

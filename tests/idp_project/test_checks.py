@@ -55,7 +55,7 @@ def test_a_sound_issuer_passes(issuer: str, settings: LazySettings) -> None:
         ("https://" + "x" * 100 + ".org", ["signet.E002"]),
     ],
 )
-@pytest.mark.spec("OpenID Connect Discovery §3")
+@pytest.mark.spec("RFC 8414 §2 issuer, RFC 9207 §2 https, OIDC Discovery §3 issuer, OIDC Core §2 iss")
 def test_an_issuer_that_verifiers_could_read_differently_is_refused(
     issuer: str, found: Any, settings: LazySettings
 ) -> None:

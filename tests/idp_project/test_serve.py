@@ -181,6 +181,7 @@ def test_a_database_that_is_away_is_one_sentence_without_its_password(empty_file
     assert "hush-hush" not in refused.stderr
 
 
+@pytest.mark.spec("RFC 9700 §4.13 forwarding-headers")
 @pytest.mark.parametrize(
     ("proxies", "seen"), [([], "10.0.0.9"), (["10.0.0.9"], "203.0.113.7"), (["10.0.0.8"], "10.0.0.9")]
 )

@@ -97,7 +97,7 @@ def test_claims_that_json_cannot_hold_are_an_error_of_ours(
         signed(bootstrapped, clock, value=value)
 
 
-@pytest.mark.spec("keys.md: no HS256, ever")
+@pytest.mark.spec("keys.md: no HS256, ever", "OIDC Core §10.1 shared-key")
 def test_a_symmetric_key_never_signs_a_token(bootstrapped: Realm, clock: FakeClock) -> None:
     with pytest.raises(KeysError, match="symmetric"):
         api.sign_jwt(
@@ -140,7 +140,7 @@ REFUSED: list[tuple[Mapping[str, Any], Mapping[str, Any], str]] = [
 ]
 
 
-@pytest.mark.spec("RFC 8725 §3.8–3.12, RFC 7519 §4.1")
+@pytest.mark.spec("RFC 8725 §3.8–3.12, RFC 7519 §4.1, RFC 7662 §4 not-before")
 @pytest.mark.parametrize(("given", "asked", "reason"), REFUSED, ids=lambda value: str(value)[:40])
 def test_every_claim_is_held_against_what_is_expected(
     bootstrapped: Realm, clock: FakeClock, given: Mapping[str, Any], asked: Mapping[str, Any], reason: str

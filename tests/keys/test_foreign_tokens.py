@@ -67,7 +67,7 @@ def unsigned(alg: str) -> str:
     return f"{base64url(json.dumps({'alg': alg, 'kid': 'k1'}).encode())}.{base64url(CLAIMS.encode())}."
 
 
-@pytest.mark.spec("RFC 8725 §3.1, §2.1")
+@pytest.mark.spec("RFC 8725 §3.1, RFC 8725 §2.1, OIDC Core §9 shared-key")
 @pytest.mark.parametrize(
     ("token", "document"),
     [

@@ -58,7 +58,7 @@ def test_a_ps256_signature_is_pss_with_a_salt_as_long_as_the_hash() -> None:
     key.public_key().verify(jwk.from_base64url(signature), signing_input.encode(), pss, hashes.SHA256())
 
 
-@pytest.mark.spec("RFC 7515 §3.1, keys.md Signing and publishing")
+@pytest.mark.spec("RFC 7515 §3.1, keys.md Signing and publishing, RFC 9068 §2.1 rs256")
 @pytest.mark.parametrize("row", SIGNING, ids=lambda row: row.name)
 def test_every_algorithm_signs_what_it_verifies_and_nothing_else(row: Algorithm) -> None:
     private, other = (row.generate(2048 if row.bits else None) for _ in range(2))
@@ -74,7 +74,10 @@ def test_every_algorithm_signs_what_it_verifies_and_nothing_else(row: Algorithm)
         jose.verify_signature(parsed, key=other.public_key(), algorithm=row.name)
 
 
-@pytest.mark.spec("RFC 8725 §3.1: the algorithm is the key's")
+@pytest.mark.spec(
+    "RFC 8725 §3.1: the algorithm is the key's",
+    "RFC 9068 §4 signature-checked, RFC 9068 §4 none-refused",
+)
 @pytest.mark.parametrize("claimed", ["none", "HS256", "ES384", "RS256", "es256", "EdDSA"])
 def test_another_algorithm_in_the_header_is_refused_before_any_check(claimed: str) -> None:
     key = jwk.to_public_key(vectors.RFC7515_ES256)

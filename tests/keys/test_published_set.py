@@ -45,7 +45,10 @@ def signing_kids() -> set[str]:
     return set(KeyPair.objects.filter(ring__purpose="sign").values_list("kid", flat=True))
 
 
-@pytest.mark.spec("keys.md Rows: mac and expired_test keys are never published; RFC 7517 §9.3")
+@pytest.mark.spec(
+    "keys.md Rows: mac and expired_test keys are never published; RFC 7517 §9.3",
+    "OIDC Discovery §3 jwks-public, RFC 8414 §2 key-use, OIDC Discovery §3 key-use, OIDC Core §10.1 published-key",
+)
 def test_signing_keys_alone_are_published_with_nothing_but_public_members(
     worker: PublishedSets, clock: FakeClock
 ) -> None:

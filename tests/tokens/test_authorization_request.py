@@ -38,7 +38,7 @@ def refused(**changes: str) -> str:
     return refusal.value.word
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.1")
+@pytest.mark.spec("OIDC Core §3.1.2.1 get-and-post")
 def test_get_and_post_say_the_same() -> None:
     form = {"content-type": "application/x-www-form-urlencoded"}
     posted = ProtocolRequest("POST", "/authorize", "", form, urlencode(GOOD).encode(), "192.0.2.1")
@@ -49,7 +49,13 @@ def test_get_and_post_say_the_same() -> None:
     assert found.prompts == {Prompt.LOGIN, Prompt.CONSENT}
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6")
+@pytest.mark.spec(
+    "OpenID Connect Core §3.1.2.6",
+    "RFC 6749 §3.1.1 response-type, RFC 6749 §4.1.2.1 error, RFC 7636 §4.4.1 method-unsupported",
+    "RFC 9700 §2.6 in-browser-messages, RFC 9700 §4.17.2 no-wildcard-origin, RFC 9700 §4.17.2 exact-origin",
+    "OIDC Core §3.1.2.1 prompt-none-alone, OIDC Core §3.1.2.2 parameters-checked, OIDC Core §6.1 request",
+    "OIDC Core §6.2 request-uri, OIDC Core §6.3.1 decryption, OIDC Core §6.3.2 signature, OIDC Core §6.3.3 assembly",
+)
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
@@ -76,7 +82,7 @@ def test_what_is_wrong_has_a_registered_word(changes: dict[str, str], word: str)
     assert refused(**changes) == word
 
 
-@pytest.mark.spec("RFC 6749 §3.1")
+@pytest.mark.spec("RFC 6749 §3.1 once")
 def test_a_repeated_parameter_is_refused_and_resource_may_stand_twice() -> None:
     raw = read(get(urlencode([*GOOD.items(), ("nonce", "other")])))
     with pytest.raises(AuthorizationRefused, match="nonce"):
@@ -106,7 +112,7 @@ def test_whatever_comes_is_read_or_refused(raw: bytes) -> None:
             parse(read(request))
 
 
-@pytest.mark.spec("RFC 6749 §3.1")
+@pytest.mark.spec("RFC 6749 §3.1, RFC 6749 §10.14 input-checked")
 @pytest.mark.parametrize(
     ("request_", "status"),
     [

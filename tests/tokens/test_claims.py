@@ -32,7 +32,7 @@ def claims_of(authorization: Authorization) -> dict[str, object]:
     return access_token_claims(authorization, issued_at=NOON, expires_at=NOON + timedelta(minutes=10), random=bytes(12))
 
 
-@pytest.mark.spec("RFC 9068 §2.2")
+@pytest.mark.spec("RFC 9068 §2.2 claims")
 def test_a_token_says_who_what_and_until_when() -> None:
     assert claims_of(AUTHORIZATION) == {
         "iss": "https://id.example.org",

@@ -38,7 +38,7 @@ def test_the_registry_has_every_method_once() -> None:
     assert len(METHODS) == len(BY_NAME)
 
 
-@pytest.mark.spec("RFC 6749 §2.3.1")
+@pytest.mark.spec("RFC 6749 §2.3.1 basic")
 @pytest.mark.parametrize("method", SECRET_METHODS)
 def test_a_secret_proves_the_client_that_it_was_made_for(method: AuthMethod, realm: Realm, now: datetime) -> None:
     client, secret = register(realm, auth_method=method)
@@ -60,7 +60,7 @@ def test_two_secrets_are_valid_and_a_third_drops_the_oldest(realm: Realm, now: d
         assert proved(realm, now, AuthMethod.BASIC, "machine", secret)
 
 
-@pytest.mark.spec("RFC 6749 §2.1")
+@pytest.mark.spec("RFC 6749 §2.1, RFC 6749 §10.1 no-secret-for-apps, RFC 8252 §8.4 public")
 def test_a_public_client_only_says_who_it_is(realm: Realm, now: datetime) -> None:
     client, secret = register(realm, "app", auth_method=AuthMethod.NONE, grant_types=())
     assert secret == ""
@@ -68,7 +68,7 @@ def test_a_public_client_only_says_who_it_is(realm: Realm, now: datetime) -> Non
     assert refused(realm, now, AuthMethod.NONE, "nobody") == "unknown"
 
 
-@pytest.mark.spec("RFC 9700 §2.5: the registered method and no other")
+@pytest.mark.spec("RFC 9700 §2.5: the registered method and no other", "RFC 6749 §2.3.2 method-of-client")
 @pytest.mark.parametrize("registered", list(AuthMethod))
 @pytest.mark.parametrize("used", list(AuthMethod))
 def test_another_method_than_the_registered_one_is_refused(
@@ -86,7 +86,7 @@ def test_another_method_than_the_registered_one_is_refused(
         assert refused(realm, now, used, "signer", proof) == "unknown"
 
 
-@pytest.mark.spec("issue 2 of 6: no enumeration of clients by timing")
+@pytest.mark.spec("issue 2 of 6: no enumeration of clients by timing", "RFC 6749 §2.3.1 brute-force")
 @pytest.mark.parametrize("method", SECRET_METHODS)
 def test_an_unknown_client_costs_as_many_compares_and_queries(
     method: AuthMethod, realm: Realm, now: datetime, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any

@@ -9,7 +9,7 @@ KEYS = {"keys": [{"kty": "EC"}]}
 CODES = (GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN)
 
 
-@pytest.mark.spec("RFC 6749 §2.1")
+@pytest.mark.spec("RFC 6749 §2.1, RFC 6749 §10.1 no-secret-for-apps, RFC 8252 §8.4 public, RFC 8252 §8.4 kind-recorded")
 def test_the_method_decides_about_kind_and_secret() -> None:
     kinds = {method: ClientMetadata(auth_method=method) for method in AuthMethod}
     assert [method for method, found in kinds.items() if found.kind is ClientKind.PUBLIC] == [AuthMethod.NONE]

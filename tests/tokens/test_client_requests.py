@@ -39,7 +39,7 @@ def a_token_request(form: dict[str, str] | None = None, **more: Any) -> Protocol
     return a_request("/token", form={**GRANT, **(form or {})}, **more)
 
 
-@pytest.mark.spec("RFC 6749 §2.3.1, RFC 7521 §4.2")
+@pytest.mark.spec("RFC 7521 §4.2, RFC 6749 §2.3.1 basic, OIDC Core §9 assertion-parameters")
 @pytest.mark.parametrize(
     ("request_", "client"),
     [
@@ -60,7 +60,7 @@ def test_a_client_uses_one_of_four_methods(request_: ProtocolRequest, client: tu
     assert "a.b.c" not in repr(found)
 
 
-@pytest.mark.spec("RFC 6749 §3.2: without a value is as good as left out")
+@pytest.mark.spec("RFC 6749 §3.2: without a value is as good as left out", "RFC 6749 §3.2 empty-is-omitted")
 def test_a_parameter_without_a_value_is_left_out() -> None:
     empty = {"client_secret": "", "client_assertion": "", "scope": "", "resource": "", "client_id": ""}
     found = parse_token_request(a_token_request(empty, headers=BASIC))
@@ -72,7 +72,7 @@ def test_a_parameter_without_a_value_is_left_out() -> None:
     )
 
 
-@pytest.mark.spec("RFC 6749 §2.3, §5.2: more than one mechanism")
+@pytest.mark.spec("RFC 6749 §5.2: more than one mechanism", "RFC 6749 §2.3 one-method, RFC 6749 §5.2 error")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -90,7 +90,10 @@ def test_two_methods_at_once_are_an_invalid_request(request_: ProtocolRequest) -
         parse_token_request(request_)
 
 
-@pytest.mark.spec("RFC 6749 §5.2: no client authentication included, or an unsupported method")
+@pytest.mark.spec(
+    "RFC 6749 §5.2: no client authentication included, or an unsupported method",
+    "RFC 6749 §3.2.1 public-names-itself, RFC 6749 §5.2 basic-challenge, OIDC Core §9 assertion-parameters",
+)
 @pytest.mark.parametrize(
     "request_",
     [
@@ -145,7 +148,7 @@ def raw_basic(raw: bytes) -> dict[str, str]:
         a_request("/token", headers=FORM, body=b"grant_type=client_credentials&client_id=m&resource=%00"),
     ],
 )  # fmt: skip
-@pytest.mark.spec("RFC 6749 §3.2, §5.2")
+@pytest.mark.spec("RFC 6749 §2.3.1 secret-in-body, RFC 6749 §3.2 once, RFC 6749 §5.2 error")
 def test_a_malformed_request_is_an_invalid_request(request_: ProtocolRequest) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         parse_token_request(request_)
@@ -182,7 +185,7 @@ def test_resources_come_once_each_in_their_order() -> None:
     assert found.grant.resources == (OTHER_API, API)
 
 
-@pytest.mark.spec("RFC 7662 §2.1, RFC 7009 §2.1")
+@pytest.mark.spec("RFC 7662 §2.1 hint-extended, RFC 7009 §2.1 hint-extended")
 def test_a_token_is_presented_with_a_hint_that_changes_nothing() -> None:
     form = {"token": "x" * 12_288, "token_type_hint": "nonsense"}
     found = parse_presented_token(a_request("/introspect", form=form, headers=BASIC))

@@ -85,7 +85,11 @@ def test_a_client_of_people_has_no_faults(metadata: dict[str, Any]) -> None:
     assert found(**metadata) == ""
 
 
-@pytest.mark.spec("RFC 6749 §3.1.2, RFC 9700 §2.1.1")
+@pytest.mark.spec(
+    "RFC 6749 §3.1.2",
+    "RFC 6749 §3.1.2.2 registered, RFC 6749 §10.2 uris-registered, RFC 6749 §10.6 registered",
+    "RFC 9700 §2.1.1 pkce-for-public, RFC 9700 §2.6 no-plain-http",
+)
 @pytest.mark.parametrize(
     ("metadata", "fault"),
     [

@@ -23,6 +23,7 @@ from tokens.vocabulary import DIRECT_CLIENT_ID, AuthMethod
 pytestmark = pytest.mark.spec("RFC 6749 §2.3.1")
 
 
+@pytest.mark.spec("RFC 6749 §2.3.1 brute-force, RFC 6749 §10.10 unguessable, OIDC Core §16.19 secret-entropy")
 def test_a_secret_is_seen_once_and_stored_as_a_digest(realm: Realm) -> None:
     client, secret = register(realm, "demo")
     assert len(secret) == 43
@@ -33,6 +34,7 @@ def test_a_secret_is_seen_once_and_stored_as_a_digest(realm: Realm) -> None:
     assert secret not in f"{event.details} {event.target}"
 
 
+@pytest.mark.spec("RFC 6749 §10.10 unguessable")
 def test_every_client_has_a_secret_of_its_own(realm: Realm) -> None:
     made = [register(realm, f"demo{number}") for number in range(3)]
     assert len({secret for _, secret in made}) == 3
@@ -49,6 +51,7 @@ def test_a_new_secret_goes_first_and_the_third_drops_the_oldest(realm: Realm, no
     assert not any(secret in f"{event.details}" for event in events for secret in (first, second, third))
 
 
+@pytest.mark.spec("RFC 6749 §10.1 no-secret-for-apps")
 def test_whoever_has_no_secret_gets_none(realm: Realm, now: datetime) -> None:
     signer = register_signer(realm)
     public, none = register(realm, "app", auth_method=AuthMethod.NONE, grant_types=())
@@ -204,6 +207,7 @@ def test_a_disabled_client_is_none(realm: Realm) -> None:
     assert client_of(realm_id=realm.pk, client_id="signet-direct") is None
 
 
+@pytest.mark.spec("RFC 8252 §8.4 kind-recorded")
 @pytest.mark.parametrize(
     "change",
     [

@@ -17,7 +17,7 @@ def all_errors(root: type[OAuthError] = OAuthError) -> list[type[OAuthError]]:
 
 
 @pytest.mark.parametrize("kind", all_errors())
-@pytest.mark.spec("RFC 6749 §5.2")
+@pytest.mark.spec("RFC 6749 §5.2 error, OIDC Core §3.1.3.4 error")
 def test_every_refusal_has_a_code_a_status_and_a_sentence_and_stays_out_of_caches(kind: type[OAuthError]) -> None:
     response = error_response(kind(detail="private"))
     found = json.loads(response.body)

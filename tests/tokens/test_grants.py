@@ -32,7 +32,7 @@ def test_a_client_asks_for_itself(realm: Realm, now: datetime) -> None:
     assert found.expires_at == now + realm.access_token_lifetime
 
 
-@pytest.mark.spec("RFC 9068 §3")
+@pytest.mark.spec("RFC 9068 §3 default-audience")
 def test_without_resources_the_audience_is_the_issuer_alone(realm: Realm, now: datetime) -> None:
     client, _ = register(realm)
     found = ClientCredentials().authorize(NOTHING, client=client, realm=realm, now=now)
@@ -41,7 +41,7 @@ def test_without_resources_the_audience_is_the_issuer_alone(realm: Realm, now: d
         refresh_token_for(found, realm=realm, now=now)
 
 
-@pytest.mark.spec("RFC 6749 §3.3, RFC 8707 §2")
+@pytest.mark.spec("RFC 6749 §3.3, RFC 8707 §2 invalid-target, RFC 9068 §2.2.3 scope-of-audience")
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
@@ -67,7 +67,7 @@ def test_a_clients_own_lifetime_never_exceeds_the_realms(realm: Realm, now: date
         assert found.expires_at == now + timedelta(minutes=clients)
 
 
-@pytest.mark.spec("RFC 6749 §4.4: only by confidential clients")
+@pytest.mark.spec("RFC 6749 §4.4: only by confidential clients", "RFC 6749 §4.4 confidential-alone")
 def test_a_public_client_gets_nothing_even_where_its_row_says_so(realm: Realm, now: datetime) -> None:
     register(realm, "app", auth_method=AuthMethod.NONE, grant_types=())
     Client.objects.filter(client_id="app").update(grant_types=["client_credentials"])

@@ -84,6 +84,7 @@ def test_a_field_out_of_its_range_is_refused(fields: dict[str, Any]) -> None:
         encode(replace(HANDLE, **fields), TAG)
 
 
+@pytest.mark.spec("RFC 6749 §10.10 unguessable")
 def test_a_short_tag_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         encode(HANDLE, TAG[:16])

@@ -27,7 +27,10 @@ def refused_assertion(realm: Realm, now: datetime, token: str, client_id: str = 
     refused(realm, now, AuthMethod.PRIVATE_KEY_JWT, client_id, token)
 
 
-@pytest.mark.spec("RFC 7523 §3, OpenID Connect Core §9")
+@pytest.mark.spec(
+    "RFC 7523 §3",
+    "RFC 6749 §2.3.2 method-of-client, OIDC Core §9 assertion-claims, RFC 9700 §2.5 asymmetric",
+)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_an_assertion_proves_the_client_whose_key_signed_it(algorithm: str, realm: Realm, now: datetime) -> None:
     client = register_signer(realm, algorithm=algorithm)
@@ -58,7 +61,10 @@ def test_an_assertion_in_time_is_taken(change: dict[str, Any], realm: Realm, now
     assert by_assertion(realm, now, **changed(change, now))
 
 
-@pytest.mark.spec("RFC 7523 §3, draft-ietf-oauth-rfc7523bis: the issuer is the only audience")
+@pytest.mark.spec(
+    "RFC 7523 §3, draft-ietf-oauth-rfc7523bis: the issuer is the only audience",
+    "OIDC Core §9 assertion-claims, OIDC Core §9 assertion-audience",
+)
 @pytest.mark.parametrize(
     "change",
     [
@@ -163,7 +169,7 @@ def test_a_set_that_is_no_longer_sound_proves_nothing(realm: Realm, now: datetim
     refused_assertion(realm, now, assertion(realm, now))
 
 
-@pytest.mark.spec("RFC 7523 §3, OpenID Connect Core §9: jti once only")
+@pytest.mark.spec("RFC 7523 §3, OpenID Connect Core §9: jti once only", "OIDC Core §9 assertion-once")
 def test_an_assertion_counts_once(realm: Realm, now: datetime) -> None:
     both = (key(), "ES256", "k1"), (key("ES384"), "ES384", "k2")
     register(realm, "signer", auth_method=AuthMethod.PRIVATE_KEY_JWT, jwks=jwks(*both))
@@ -186,7 +192,7 @@ def test_an_assertion_is_remembered_for_as_long_as_it_would_count(realm: Realm, 
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.spec("RFC 7523 §3, issue 2 of 6: jti once only, across workers")
+@pytest.mark.spec("RFC 7523 §3, issue 2 of 6: jti once only, across workers", "OIDC Core §9 assertion-once")
 def test_of_twenty_replays_at_once_exactly_one_counts() -> None:
     realm = make_realm()
     register_signer(realm)

@@ -28,20 +28,27 @@ BAD = (
 )  # fmt: skip
 
 
-@pytest.mark.spec("RFC 9700 §2.1, RFC 8252 §7")
+@pytest.mark.spec("RFC 9700 §2.1, RFC 8252 §7 three-ways-back")
 @pytest.mark.parametrize("uri", GOOD)
 def test_https_loopback_and_private_schemes_may_be_registered(uri: str) -> None:
     assert fault(uri) == ""
     assert matches(uri, uri)
 
 
-@pytest.mark.spec("RFC 6749 §3.1.2, RFC 9700 §4.1.3")
+@pytest.mark.spec(
+    "RFC 9700 §4.1.3",
+    "RFC 6749 §3.1.2 absolute, RFC 6749 §3.1.2 no-fragment, RFC 8252 §8.4 complete-uri, RFC 8252 §8.4 scheme-with-dot",
+    "RFC 9700 §2.6 no-plain-http",
+)
 @pytest.mark.parametrize("uri", BAD)
 def test_everything_else_may_not(uri: str) -> None:
     assert fault(uri)
 
 
-@pytest.mark.spec("RFC 9700 §4.1.3")
+@pytest.mark.spec(
+    "RFC 6749 §3.1.2.3 compared, RFC 8252 §8.4 exact-match, RFC 9700 §2.1 exact-match, RFC 9700 §4.1.3 exact-match",
+    "OIDC Core §3.1.2.1 redirect-uri",
+)
 @pytest.mark.parametrize(
     "asked",
     [
@@ -54,7 +61,9 @@ def test_a_request_means_a_registered_uri_letter_by_letter(asked: str) -> None:
     assert not matches("https://app.example.org/cb", asked)
 
 
-@pytest.mark.spec("RFC 8252 §7.3")
+@pytest.mark.spec(
+    "RFC 8252 §7.3 any-port, RFC 8252 §8.4 exact-match, RFC 9700 §4.1.3 loopback-port, RFC 9700 §2.1 exact-match",
+)
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 def test_of_a_loopback_address_the_port_is_free(host: str) -> None:
     for registered in (f"http://{host}/cb", f"http://{host}:1234/cb"):

@@ -109,6 +109,7 @@ def test_older_ones_inside_the_window_are_refused_and_end_nothing(realm: Realm, 
     turn(third, realm, now + timedelta(seconds=3))
 
 
+@pytest.mark.spec("RFC 9700 §4.14.2 replay-detected")
 @pytest.mark.parametrize("rotations", [1, 2, 3])
 def test_reuse_outside_the_window_ends_the_grant(rotations: int, realm: Realm, ana: User, now: datetime) -> None:
     authorization, first = begin(realm, ana, now)
@@ -187,6 +188,7 @@ def test_the_window_is_no_way_back_in(out: str, realm: Realm, ana: User, now: da
     assert refused(token, realm, now) == "refuse"
 
 
+@pytest.mark.spec("RFC 9700 §4.14.2 idle-expiry")
 def test_a_grant_ends_when_it_was_idle_for_too_long(realm: Realm, ana: User, now: datetime) -> None:
     _, token = begin(realm, ana, now)
     idle = realm.refresh_idle_lifetime
@@ -204,6 +206,7 @@ def test_a_grant_ends_at_its_absolute_end_however_often_it_is_used(realm: Realm,
     assert refused(token, realm, authorization.expires_at) == "refuse"
 
 
+@pytest.mark.spec("RFC 6749 §6 token-of-client, RFC 6749 §10.4 token-bound, OIDC Core §12.1 token-checked")
 def test_another_clients_token_is_refused_and_harms_nothing(realm: Realm, ana: User, now: datetime) -> None:
     _, token = begin(realm, ana, now)
     another = register(realm, "another")[0]
@@ -222,6 +225,7 @@ def test_another_realms_token_is_refused_without_a_query(realm: Realm, ana: User
     assert not statements.captured_queries
 
 
+@pytest.mark.spec("RFC 6749 §10.4 token-unforgeable")
 def test_another_purpose_is_refused_without_a_query(realm: Realm, ana: User, now: datetime) -> None:
     authorization, _ = begin(realm, ana, now)
     token = forge(realm, now, grant_id=authorization.grant_id, purpose=2)
@@ -244,6 +248,10 @@ def test_a_raised_epoch_ends_all_earlier_handles(
     assert refused(token, realm, now) == "epoch"
 
 
+@pytest.mark.spec(
+    "RFC 6749 §6 token-checked, RFC 6749 §10.4 token-unforgeable, RFC 9700 §4.14.2 integrity",
+    "OIDC Core §12.1 token-checked",
+)
 def test_a_flipped_bit_anywhere_is_refused_without_a_query(realm: Realm, ana: User, now: datetime) -> None:
     _, token = begin(realm, ana, now)
     raw = base64.urlsafe_b64decode(token)
@@ -258,6 +266,7 @@ def test_a_flipped_bit_anywhere_is_refused_without_a_query(realm: Realm, ana: Us
     assert open_refresh_token(token, realm=realm, now=now)[1] == 0
 
 
+@pytest.mark.spec("RFC 6749 §6 token-checked")
 @pytest.mark.parametrize("text", ["x", "é" * 88, "A" * 88, "A" * 87 + "=", "\0" * 88])
 def test_what_is_no_handle_is_refused_without_a_query(text: str, realm: Realm, now: datetime) -> None:
     with CaptureQueriesContext(connection) as statements, pytest.raises(InvalidGrant):

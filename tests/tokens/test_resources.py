@@ -9,7 +9,7 @@ from tokens import resources
 from tokens.errors import InvalidTarget
 
 
-@pytest.mark.spec("RFC 8707 §2")
+@pytest.mark.spec("RFC 8707 §2 absolute, RFC 8707 §2 no-fragment")
 @pytest.mark.parametrize(
     "text",
     [API, OTHER_API, "http://127.0.0.1:8000", "https://[::1]/a", "https://a.test/?tenant=1", "urn:example:api",
@@ -19,7 +19,7 @@ def test_an_absolute_uri_without_a_fragment_is_a_resource(text: str) -> None:
     assert resources.is_resource(text)
 
 
-@pytest.mark.spec("RFC 8707 §2")
+@pytest.mark.spec("RFC 8707 §2 absolute, RFC 8707 §2 no-fragment, RFC 8707 §2 invalid-target")
 @pytest.mark.parametrize(
     "text",
     ["", "api", "/path", "//host/path", "?a=b", "https:", "https://", "https:///path", "http:path", "urn:",
@@ -49,7 +49,7 @@ def test_whoever_asks_for_nothing_gets_everything_and_whoever_asks_gets_that() -
     assert resources.within((), ()) == ()
 
 
-@pytest.mark.spec("RFC 8707 §2")
+@pytest.mark.spec("RFC 8707 §2 invalid-target")
 @pytest.mark.parametrize("asked", [("https://evil.test",), (API, "https://evil.test"), (API + "/",), (API.upper(),)])
 def test_what_is_not_registered_letter_by_letter_is_an_invalid_target(asked: tuple[str, ...]) -> None:
     with pytest.raises(InvalidTarget) as refusal:

@@ -41,14 +41,14 @@ def test_what_is_understood_can_be_written_again(text: str) -> None:
     assert scopes.parse(" ".join(found)) == found
 
 
-@pytest.mark.spec("RFC 6749 §3.3")
+@pytest.mark.spec("RFC 6749 §3.3 scope-default")
 def test_whoever_asks_for_nothing_gets_everything_and_whoever_asks_gets_that() -> None:
     assert scopes.within((), ("read", "write")) == ("read", "write")
     assert scopes.within(("write",), ("read", "write")) == ("write",)
     assert scopes.within((), ()) == ()
 
 
-@pytest.mark.spec("RFC 6749 §5.2")
+@pytest.mark.spec("RFC 6749 §5.2, RFC 9700 §2.3 least-privilege")
 @pytest.mark.parametrize("asked", [("admin",), ("read", "admin"), ("READ",)])
 def test_more_than_is_registered_is_refused_and_not_cut_down(asked: tuple[str, ...]) -> None:
     with pytest.raises(InvalidScope):

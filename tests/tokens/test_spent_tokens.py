@@ -12,7 +12,7 @@ from tokens.services.spent_tokens import is_spent, purge_spent_tokens, spend
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.spec("RFC 7523 §3")
+@pytest.mark.spec("RFC 7523 §3, RFC 9700 §4.9.3 token-secret")
 @pytest.mark.parametrize("name", ["", "a", "a\0b", "\ud800", "x" * 100_000])
 def test_a_token_is_spent_once_and_kept_as_a_hash(name: str, now: datetime) -> None:
     assert not is_spent(name)

@@ -46,7 +46,7 @@ def test_malformed_requests_are_refused_at_every_endpoint(
 
 @pytest.mark.parametrize("path", CLIENT_PATHS)
 @pytest.mark.parametrize("request_", REFUSED.values(), ids=REFUSED)
-@pytest.mark.spec("RFC 6749 §5.2 error, RFC 6749 §3.2 once")
+@pytest.mark.spec("RFC 6749 §5.2 error")
 def test_malformed_requests_are_refused_at_the_endpoints_of_clients(
     request_: ProtocolRequest, path: str, browser: Browser, bare_realm: Realm
 ) -> None:

@@ -1,5 +1,6 @@
 """What an authorization request may say and how it is answered, whatever is asked for."""
 
+import json
 import re
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from tests.flows.code_flow import CALLBACK, CHALLENGE, App, post, register, sent
 from tests.flows.test_code_exchange import claims_of
 from tests.provider import Browser
 from tokens.models import Client, Grant
-from tokens.vocabulary import AuthMethod, GrantType
+from tokens.vocabulary import AuthMethod, GrantType, ResponseType
 
 ISSUER = "https://id.example.test"
 TEXT = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")  # RFC 6749, Appendix A.7 and A.8
@@ -250,3 +251,38 @@ def test_a_code_keeps_its_challenge_to_itself(app: App) -> None:
     assert {grant.code_challenge for grant in Grant.objects.all()} == {CHALLENGE, CHALLENGE[::-1].replace("-", "A")}
     assert app.exchange(without).json()["error"] == "invalid_grant"
     assert app.exchange(with_one).status_code == 200
+
+
+@pytest.mark.spec("RFC 6749 §4.2.1 registered-uri, RFC 6749 §4.2.2.1 nowhere")
+@pytest.mark.parametrize(
+    "response_type", ["code id_token", "id_token", "code token", "code id_token token", "id_token token"]
+)
+@pytest.mark.parametrize(
+    "changes", [{"redirect_uri": None}, {"redirect_uri": CALLBACK + "x"}, {"client_id": None}, {"client_id": "nobody"}]
+)
+def test_no_token_goes_where_client_or_uri_are_in_doubt(
+    response_type: str, changes: dict[str, str | None], realm: Realm, ana: User, browser: Browser, now: datetime
+) -> None:
+    app = register(realm, browser, now, response_types=tuple(ResponseType))
+    app.sign_in()
+    for prompt in (None, "none"):
+        answer = app.authorize(response_type=response_type, prompt=prompt, **changes)
+        assert (answer.status_code, "Location" in answer) == (400, False)
+    assert not Grant.objects.exists()
+
+
+@pytest.mark.spec("OIDC Core §5.5 unknown-members, OIDC Core §5.5.1 unknown-members, OIDC Core §5.5.1 no-error")
+def test_a_request_for_claims_that_nobody_has_is_no_error(app: App) -> None:
+    claims = {
+        "id_token": {
+            "email": {"essential": True, "urn:example:how": "well"},
+            "no_such_claim": {"essential": True},
+            "name#ja-Kana-JP": None,
+        },
+        "userinfo": {"phone_number": {"essential": True}, "urn:example:size": {"value": 7, "values": [7, 8]}},
+        "urn:example:place": {"email": None},
+    }
+    tokens = app.exchange(app.code(claims=json.dumps(claims))).json()
+    assert not {"email", "no_such_claim", "name#ja-Kana-JP"} & claims_of(tokens["id_token"]).keys()
+    told = app.browser.get("/userinfo", headers={"authorization": f"Bearer {tokens['access_token']}"}).json()
+    assert told.keys() == {"sub"}

@@ -42,7 +42,7 @@ def test_a_session_begins_with_its_proof_and_an_event(ana: User, realm: Realm, n
     assert (event.realm, event.actor, event.target) == ("default", f"user:{ana.subject}", session.sid)
 
 
-@pytest.mark.spec("sid", "OIDC Back-Channel Logout §2.1 sid")
+@pytest.mark.spec("OIDC Back-Channel Logout §2.1 sid")
 def test_a_sid_is_128_random_bits(ana: User, realm: Realm, now: datetime) -> None:
     sids = {begin(ana, realm, now).sid for _ in range(20)}
     assert len(sids) == 20

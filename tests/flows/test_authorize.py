@@ -49,7 +49,6 @@ def test_somebody_else_signs_in_first_and_then_goes_on(app: App) -> None:
 
 
 @pytest.mark.spec(
-    "prompt=login, max_age",
     "OIDC Core §3.1.2.1 max-age, OIDC Core §3.1.2.3 prompt-login, OIDC Core §15.1 prompt, OIDC Core §15.1 max-age",
 )
 def test_an_old_sign_in_is_asked_for_again(app: App) -> None:
@@ -131,7 +130,7 @@ def test_a_client_beyond_doubt_learns_what_is_wrong(app: App, changes: dict[str,
     assert not Grant.objects.exists()
 
 
-@pytest.mark.spec("unauthorized_client", "RFC 6749 §4.1.2.1 error")
+@pytest.mark.spec("RFC 6749 §4.1.2.1 error, unauthorized_client")
 def test_a_client_without_the_response_type_is_refused(app: App) -> None:
     type(app.client).objects.update(response_types=[])
     app.sign_in()
@@ -222,7 +221,7 @@ class TestConsent:
         assert urlsplit(app.authorize(scope="openid profile")["Location"]).path == "/consent"
         assert urlsplit(app.authorize(scope="openid", prompt="consent")["Location"]).path == "/consent"
 
-    @pytest.mark.spec("access_denied", "RFC 6749 §4.1.2.1 error, OIDC Core §3.1.2.6 error")
+    @pytest.mark.spec("RFC 6749 §4.1.2.1 error, OIDC Core §3.1.2.6 error, access_denied")
     def test_the_client_learns_that_it_was_denied(self, app: App) -> None:
         page = app.authorize()["Location"]
         assert sent_back(post(app.browser, page, {"decision": "deny"}))["error"] == "access_denied"

@@ -84,6 +84,6 @@ def test_the_hash_is_that_of_the_signature(algorithm: str, digest: str) -> None:
     assert half_hash("token", algorithm) == base64.urlsafe_b64encode(half).rstrip(b"=").decode()
 
 
-@pytest.mark.spec("Appendix A.3", "OIDC Core §3.1.3.6 at-hash")
+@pytest.mark.spec("OIDC Core §3.1.3.6 at-hash, Appendix A.3")
 def test_the_published_access_token_has_the_published_hash() -> None:
     assert half_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y", "RS256") == "77QmUPtjPfzWtF2AnpK9RQ"

@@ -11,7 +11,7 @@ VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # RFC 7636, Appendix B
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
-@pytest.mark.spec("Appendix B", "RFC 7636 §4.2 s256")
+@pytest.mark.spec("RFC 7636 §4.2 s256, Appendix B")
 def test_the_published_verifier_has_the_published_challenge() -> None:
     assert challenge_of(VERIFIER) == CHALLENGE
     check_challenge(CHALLENGE, "S256")

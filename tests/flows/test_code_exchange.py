@@ -265,7 +265,10 @@ def test_the_end_of_a_session_ends_what_is_not_offline(app: App) -> None:
     assert app.refresh(away["refresh_token"]).status_code == 200
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2, issue: of 50 parallel redemptions exactly one gets 200")
+@pytest.mark.spec(
+    "RFC 6749 §4.1.2 code-once, issue: of 50 parallel redemptions exactly one gets 200",
+    "RFC 6749 §10.5 code-short-lived-once, RFC 9700 §4.2.4 code-once",
+)
 @pytest.mark.django_db(transaction=True)
 def test_of_fifty_redemptions_at_once_one_wins_and_the_replays_end_the_grant(now: datetime) -> None:
     realm = make_realm()

@@ -78,7 +78,11 @@ def verified(app: App, text: str, typ: str = "JWT") -> dict[str, Any]:
     return found
 
 
-@pytest.mark.spec("OpenID Connect Core §10.2, §16.14: signed, then encrypted", "RFC 7516 §5.2, RFC 7519 §11.2")
+@pytest.mark.spec(
+    "OIDC Core §10.2 algorithm-of-client, OIDC Core §10.2 key-of-client, OIDC Core §2 signed-then-encrypted",
+    "OpenID Connect Core §16.14: signed, then encrypted",
+    "RFC 7516 §5.2, RFC 7519 §11.2",
+)
 @pytest.mark.parametrize(("private", "alg", "enc"), CASES.values(), ids=CASES)
 def test_a_client_opens_its_id_token_and_finds_a_signed_one(
     private: RecipientKey, alg: str, enc: str, realm: Realm, ana: User, browser: Browser, now: datetime
@@ -130,7 +134,10 @@ def test_an_id_token_through_the_browser_is_encrypted_as_well(
     assert claims["c_hash"] == half_hash(dict(parse_qsl(fragment))["code"], "ES256")
 
 
-@pytest.mark.spec("OpenID Connect Core §5.3.2, §16.14")
+@pytest.mark.spec(
+    "OIDC Core §5.3.2 signed-then-encrypted, OIDC Core §5.3.2 jwt-content-type, OpenID Connect Core §16.14",
+    "OIDC Core §10.2 algorithm-of-client",
+)
 @pytest.mark.parametrize(("private", "alg", "enc"), CASES.values(), ids=CASES)
 def test_userinfo_is_signed_and_then_encrypted(
     private: RecipientKey, alg: str, enc: str, realm: Realm, ana: User, browser: Browser, now: datetime
@@ -162,7 +169,9 @@ def test_one_may_be_encrypted_without_the_other(
     assert {name: text.count(".") for name, text in answers.items()} == {encrypted: 4, plain: 2}
 
 
-@pytest.mark.spec("RFC 7517 §4.2, OpenID Connect Core §10.2: the key that fits what was registered")
+@pytest.mark.spec(
+    "RFC 7517 §4.2, OpenID Connect Core §10.2: the key that fits what was registered, OIDC Core §10.2 key-of-client",
+)
 def test_each_client_has_its_own_key_and_each_algorithm_the_one_that_fits(
     realm: Realm, ana: User, browser: Browser, now: datetime
 ) -> None:

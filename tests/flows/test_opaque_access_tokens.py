@@ -98,7 +98,7 @@ def test_no_row_is_written_and_none_is_read_to_open_one(
     assert not SpentToken.objects.exists()
 
 
-@pytest.mark.spec("RFC 7662 §2.2")
+@pytest.mark.spec("RFC 7662 §2.2, RFC 6750 §5.2 reference-unguessable, RFC 6749 §10.3 token-unforgeable")
 def test_every_character_counts(realm: Realm, now: datetime) -> None:
     token = sealed(realm, now)
     for place in range(len(token)):
@@ -118,7 +118,7 @@ def test_claims_are_held_to_the_same_rules_as_signed_ones(realm: Realm, now: dat
         assert trusted_claims(sealed(realm, now, **changes), realm=realm, now=now) is None
 
 
-@pytest.mark.spec("RFC 7662 §2.2")
+@pytest.mark.spec("RFC 7662 §2.2, RFC 6750 §5.2 lifetime, RFC 7662 §4 expiry")
 def test_an_opaque_token_ends_at_its_exp(app: App, service: dict[str, str]) -> None:
     token = app.exchange(app.code()).json()["access_token"]
     with time_machine.travel(timezone.now() + timedelta(seconds=580), tick=False):
@@ -171,7 +171,7 @@ def test_the_key_lives_as_long_as_the_token(realm: Realm, now: datetime) -> None
     assert trusted_claims(token, realm=realm, now=now + timedelta(minutes=9)) is not None
 
 
-@pytest.mark.spec("RFC 7009 §2.1")
+@pytest.mark.spec("RFC 7009 §2.1 at-once, RFC 7009 §2.1 hint-extended, RFC 7662 §4 revocation")
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", ""])
 def test_an_opaque_token_is_revoked_by_itself(hint: str, app: App, service: dict[str, str]) -> None:
     first = app.exchange(app.code(scope="openid offline_access")).json()

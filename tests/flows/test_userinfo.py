@@ -53,7 +53,10 @@ def verified(app: App, text: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.spec("OpenID Connect Core §5.3, §5.4")
+@pytest.mark.spec(
+    "OIDC Core §5.3 bearer, OpenID Connect Core §5.4, RFC 6750 §2.1 header, OIDC Core §5.3.2 sub",
+    "OIDC Core §5.6 normal-claims, RFC 9700 §2.3 actions",
+)
 def test_userinfo_tells_what_the_scopes_name(app: App, ana: User) -> None:
     shown = token(app, "openid profile email")
     answer = userinfo(app, shown)
@@ -63,7 +66,7 @@ def test_userinfo_tells_what_the_scopes_name(app: App, ana: User) -> None:
     assert userinfo(app, token(app)).json() == {"sub": ana.subject}
 
 
-@pytest.mark.spec("OpenID Connect Core §5.3.1, RFC 6750 §2.1, §2.2")
+@pytest.mark.spec("OpenID Connect Core §5.3.1, RFC 6750 §2.1 header, RFC 6750 §2.2, OIDC Core §5.3 get-and-post")
 def test_header_or_form_and_get_or_post_make_no_difference(app: App) -> None:
     shown = token(app, "openid email")
     bearer = {"authorization": f"Bearer {shown}"}
@@ -100,7 +103,7 @@ def test_a_client_with_pairwise_subjects_learns_its_own(
     assert verified(app, signed)["sub"] == told["sub"]
 
 
-@pytest.mark.spec("OpenID Connect Core §5.3.2")
+@pytest.mark.spec("OIDC Core §5.3.2 jwt-content-type, OIDC Core §5.3.2 jwt-claims")
 def test_a_client_that_registered_an_algorithm_gets_a_signed_answer(app: App, ana: User) -> None:
     shown = token(app, "openid email")
     Client.objects.filter(client_id="app").update(userinfo_alg="ES256")
@@ -165,7 +168,7 @@ def test_without_a_token_there_is_the_bare_challenge(method: str, authorization:
     assert answer["Cache-Control"] == "no-store"
 
 
-@pytest.mark.spec("RFC 6750 §2, §3.1: by one method, and not in the address")
+@pytest.mark.spec("RFC 6750 §2 one-method, RFC 6750 §3.1: by one method, and not in the address, RFC 6750 §3 challenge")
 def test_a_token_that_is_there_twice_or_in_the_wrong_place_is_a_malformed_request(app: App) -> None:
     shown = token(app)
     bearer = {"authorization": f"Bearer {shown}"}
@@ -199,7 +202,9 @@ def test_a_posted_token_is_a_forms_and_nothing_elses(app: App) -> None:
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, BARE)
 
 
-@pytest.mark.spec("RFC 6750 §3.1")
+@pytest.mark.spec(
+    "RFC 6750 §3.1, RFC 6750 §3 challenge, RFC 6750 §5.2 integrity, RFC 9068 §4 typ-checked, RFC 9068 §4 invalid-token",
+)
 def test_a_token_that_is_not_good_is_invalid(app: App, realm: Realm) -> None:
     tokens = app.exchange(app.code(scope="openid offline_access")).json()
     shown = tokens["access_token"]
@@ -223,7 +228,7 @@ def test_a_token_that_is_not_good_is_invalid(app: App, realm: Realm) -> None:
         assert answer["WWW-Authenticate"] == f'{BARE}, error="invalid_token"'
 
 
-@pytest.mark.spec("RFC 6750 §3.1: insufficient_scope names what is needed")
+@pytest.mark.spec("RFC 6750 §3.1: insufficient_scope names what is needed, RFC 6749 §7 token-checked")
 def test_a_token_without_openid_is_good_but_not_for_this(app: App) -> None:
     answer = userinfo(app, token(app, "notes:read"))
     assert (answer.status_code, answer.json()["error"]) == (403, "insufficient_scope")

@@ -45,7 +45,10 @@ def site(settled: Provider, tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1, §3.1.2.1 prompt=none, §5.3; RP-Initiated Logout §2; keys.md, the promise")
+@pytest.mark.spec(
+    "OpenID Connect Core §3.1, OpenID Connect Core §3.1.2.1, prompt=none",
+    "OpenID Connect Core §5.3; RP-Initiated Logout §2; keys.md, the promise",
+)
 def test_a_site_signs_in_renews_in_silence_across_a_rotation_and_signs_out(settled: Provider, site: str) -> None:
     browser = Browser()
     signed_in = browser.sign_in(settled, browser.open(f"{site}/me"))

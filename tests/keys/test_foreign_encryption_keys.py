@@ -117,7 +117,7 @@ def test_the_first_key_that_fits_is_encrypted_to() -> None:
     assert chosen == {"RSA-OAEP-256": "r2", "ECDH-ES": "k3", "ECDH-ES+A128KW": "k2", "ECDH-ES+A256KW": "k3"}
 
 
-@pytest.mark.spec("OpenID Connect Core §10.2")
+@pytest.mark.spec("OIDC Core §10.2 key-of-client")
 def test_among_several_keys_one_for_encryption_needs_a_kid() -> None:
     nameless = {name: value for name, value in enc(EC_KEY).items() if name != "kid"}
     assert encryption_key(of(nameless), "ECDH-ES").kid == ""

@@ -95,7 +95,7 @@ def test_a_name_that_cannot_be_stored_or_shown_is_refused(name: str, realm: Real
         create_client(realm=realm, client_id="demo", name=name, metadata=ClientMetadata(), actor="test", now=now)
 
 
-@pytest.mark.spec("RFC 9700 §4.15")
+@pytest.mark.spec("RFC 9700 §4.15, RFC 9700 §2.6 client-id, RFC 9700 §4.15.1 client-id, RFC 9700 §4.15.1 told-apart")
 def test_a_client_is_not_called_what_a_person_is(realm: Realm) -> None:
     person = make_person(realm=realm, subject="b" * 22)
     with pytest.raises(ClientRefused, match="9700"):

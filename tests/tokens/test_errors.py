@@ -31,7 +31,10 @@ def test_every_refusal_has_a_code_a_status_and_a_sentence_and_stays_out_of_cache
     assert ("error_description" in found) != issubclass(kind, PlainError)
 
 
-@pytest.mark.spec("RFC 6750 §3: a challenge has parameters, and an error only where a token was shown")
+@pytest.mark.spec(
+    "RFC 6750 §3: a challenge has parameters, and an error only where a token was shown, RFC 6750 §3 challenge",
+    "RFC 6750 §3 scheme",
+)
 def test_every_refusal_of_an_access_token_is_a_challenge() -> None:
     challenges = {
         kind: error_response(kind()).headers["WWW-Authenticate"]

@@ -1,13 +1,11 @@
 """The rules, as the TOML files have them."""
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-OPEN = FOLDER / "open.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +55,7 @@ class Specification:
 
 def specifications(folder: Path = FOLDER) -> tuple[Specification, ...]:
     """Every specification, in the order of the file names."""
-    return tuple(_read(path) for path in sorted(folder.glob("*.toml")) if path.name != OPEN.name)
-
-
-def open_rules(path: Path = OPEN) -> Mapping[str, str]:
-    """References of rules whose feature is still being built, with the feature; nothing where there is no file."""
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
 
 
 def _read(path: Path) -> Specification:

@@ -1,11 +1,11 @@
 """The page that shows which tests hold which rule."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tests.conformance.marks import Mark, collect
-from tests.conformance.rules import Rule, Specification, open_rules, specifications
+from tests.conformance.rules import Rule, Specification, specifications
 
 PAGE = Path(__file__).parent.parent.parent / "docs/conformance.md"
 Cells = Callable[[Rule], tuple[str, ...]]
@@ -25,14 +25,12 @@ class Conformance:
     Attributes:
         specifications: with their rules.
         marks: every reference to a rule in the tests.
-        open: references of rules whose feature is still being built, with the feature.
         tests: the marks of each rule, by its reference.
     """
 
-    def __init__(self, found: Sequence[Specification], marks: Sequence[Mark], still_open: Mapping[str, str]) -> None:
+    def __init__(self, found: Sequence[Specification], marks: Sequence[Mark]) -> None:
         self.specifications = found
         self.marks = marks
-        self.open = still_open
         self.rules = {rule.reference: rule for specification in found for rule in specification.rules}
         self.tests: defaultdict[str, list[Mark]] = defaultdict(list)
         for mark in marks:
@@ -40,12 +38,8 @@ class Conformance:
                 self.tests[mark.reference].append(mark)
 
     def without_test(self) -> list[str]:
-        """Rules that no test holds, and that are not among the open ones."""
-        return [
-            reference
-            for reference, rule in self.rules.items()
-            if not (self.tests[reference] or rule.declined or reference in self.open)
-        ]
+        """Rules that no test holds."""
+        return [name for name, rule in self.rules.items() if not (self.tests[name] or rule.declined)]
 
     def page(self) -> str:
         """The page as Markdown."""
@@ -73,15 +67,10 @@ class Conformance:
         if declined:
             lines += ["Recommendations that Signet doesn't follow:", ""]
             lines += self._table(declined, ("§", "Rule", "Why"), lambda rule: (_text(rule), rule.declined))
-        still_open = [rule for rule in specification.rules if rule.reference in self.open]
-        if still_open:
-            lines += ["Open: nothing is said yet about these, whose features are being built:", ""]
-            row = ("§", "Rule", "Feature")
-            lines += self._table(still_open, row, lambda rule: (_text(rule), self.open[rule.reference]))
         return "\n".join(lines)
 
     def _is_beside(self, rule: Rule) -> bool:
-        return bool(rule.absent or rule.declined or rule.reference in self.open)
+        return bool(rule.absent or rule.declined)
 
     def _tests_of(self, rule: Rule) -> str:
         return "<br>".join(f"[`{mark.test}`](../{mark.path})" for mark in self.tests[rule.reference])
@@ -105,4 +94,4 @@ def conformance() -> Conformance:
     """As the files of this project say it."""
     found = specifications()
     names = {name: specification.names[0] for specification in found for name in specification.names}
-    return Conformance(found, collect(names), open_rules())
+    return Conformance(found, collect(names))

@@ -19,12 +19,6 @@ def test_every_rule_has_a_test() -> None:
 
 
 @pytest.mark.spec("house.md, docs")
-def test_what_is_open_is_a_rule_that_no_test_holds_yet() -> None:
-    assert sorted(set(FOUND.open) - set(FOUND.rules)) == []
-    assert [reference for reference in FOUND.open if FOUND.tests[reference]] == [], "take them out of open.toml"
-
-
-@pytest.mark.spec("house.md, docs")
 def test_every_mark_names_a_rule_that_is_there() -> None:
     assert [(mark.path, mark.reference) for mark in FOUND.marks if mark.reference not in FOUND.rules] == []
 

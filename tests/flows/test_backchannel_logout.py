@@ -31,7 +31,8 @@ app, clock, party = backchannel.app, backchannel.clock, backchannel.party
 
 
 @pytest.mark.spec(
-    "OpenID Connect Back-Channel Logout §2.4, §2.5, §2.6: a POST with one logout_token, signed as ID tokens are"
+    "OIDC Back-Channel Logout §2.4 signed, OIDC Back-Channel Logout §2.4 typed, OIDC Back-Channel Logout §2.5 post",
+    "OpenID Connect Back-Channel Logout §2.6: a POST with one logout_token, signed as ID tokens are",
 )
 def test_a_client_that_checks_everything_takes_the_logout_token(
     app: App, realm: Realm, clock: FakeClock, party: RelyingParty
@@ -125,7 +126,10 @@ def test_a_realm_signs_with_its_own_keys_under_its_own_issuer(
     verified(token, jwks=jwks(there), issuer=other.issuer, client_id="app", now=clock.now)
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.4: typ; it can't be taken for another token")
+@pytest.mark.spec(
+    "OpenID Connect Back-Channel Logout §2.4: typ; it can't be taken for another token",
+    "OIDC Back-Channel Logout §2.4 typed",
+)
 def test_a_logout_token_opens_nothing_here(app: App, clock: FakeClock, party: RelyingParty) -> None:
     sign_out(app, id_token(app))
     deliver(clock)
@@ -137,7 +141,10 @@ def test_a_logout_token_opens_nothing_here(app: App, clock: FakeClock, party: Re
     assert answer.status_code == 401
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.7: refresh tokens end, but not those for offline access")
+@pytest.mark.spec(
+    "OpenID Connect Back-Channel Logout §2.7: refresh tokens end, but not those for offline access",
+    "OIDC Back-Channel Logout §2.7 refresh-tokens-end, OIDC Back-Channel Logout §2.7 offline-stays",
+)
 def test_what_was_granted_for_the_session_ends_with_it(app: App, clock: FakeClock) -> None:
     online = app.exchange(app.code(scope="openid profile")).json()
     offline = app.exchange(app.code(scope="openid offline_access")).json()

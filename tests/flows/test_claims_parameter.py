@@ -122,7 +122,7 @@ def test_a_person_is_asked_for_it_and_it_is_remembered(
     assert "code" in sent_back(app.authorize(claims=beyond, prompt="none"))  # nothing that it could get
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.2, §5.5.1 sub")
+@pytest.mark.spec("OIDC Core §3.1.2.2 sub-of-another, OpenID Connect Core §5.5.1, sub")
 @pytest.mark.parametrize("response_type", ResponseType)
 def test_an_answer_is_about_the_person_who_was_asked_for_or_there_is_none(
     response_type: str, app: App, realm: Realm, ana: User
@@ -146,7 +146,7 @@ def test_an_answer_is_about_the_person_who_was_asked_for_or_there_is_none(
     assert Grant.objects.get().user == bo
 
 
-@pytest.mark.spec("OpenID Connect Core §5.5.1.1, OpenID Connect Core Unmet Authentication Requirements §2")
+@pytest.mark.spec("OIDC Core §5.5.1.1 essential-acr, OpenID Connect Core Unmet Authentication Requirements §2")
 def test_a_demanded_class_that_no_sign_in_has_is_an_error(app: App) -> None:
     for acr in ({"values": ["urn:gold", "urn:silver"]}, {"value": "urn:gold"}):
         claims = asked(id_token={"acr": {"essential": True, **acr}})
@@ -160,7 +160,7 @@ def test_a_demanded_class_that_no_sign_in_has_is_an_error(app: App) -> None:
     assert identity(app, met)["acr"] == SINGLE_FACTOR
 
 
-@pytest.mark.spec("OpenID Connect Core §5.5.1.1, §3.1.2.1 acr_values")
+@pytest.mark.spec("OpenID Connect Core §5.5.1.1, OpenID Connect Core §3.1.2.1, acr_values")
 def test_a_class_that_is_only_wished_for_is_no_condition(app: App) -> None:
     for acr in (None, {"values": ["urn:gold"]}, {"essential": False, "value": "urn:gold"}, {"essential": True}):
         assert identity(app, asked(id_token={"acr": acr}), acr_values="urn:gold urn:silver")["acr"] == SINGLE_FACTOR
@@ -192,7 +192,7 @@ def test_a_value_that_is_wished_for_is_not_what_is_told(app: App) -> None:
     assert (found["email"], found["name"]) == ("ana@example.org", "Ana Lima")
 
 
-@pytest.mark.spec("OpenID Connect Core §5.3.2, §5.5.1 essential")
+@pytest.mark.spec("OpenID Connect Core §5.3.2, OIDC Core §5.5.1 no-error, essential")
 def test_what_is_not_known_is_left_out_even_if_it_is_essential(app: App, ana: User) -> None:
     User.objects.filter(pk=ana.pk).update(email="", name="")
     claims = asked(id_token={"email": {"essential": True}, "name": {"essential": True}, "email_verified": None})

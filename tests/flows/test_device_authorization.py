@@ -41,7 +41,7 @@ def later(length: timedelta) -> datetime:
     return datetime.now().astimezone() + length
 
 
-@pytest.mark.spec("RFC 8628 §3.2")
+@pytest.mark.spec("RFC 8628 §3.2 members")
 def test_a_device_gets_its_codes(device: Device) -> None:
     answer = device.ask()
     assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
@@ -57,7 +57,7 @@ def test_a_device_gets_its_codes(device: Device) -> None:
     assert len(answer.content) < 2_048
 
 
-@pytest.mark.spec("RFC 8628 §5.2, §6.1")
+@pytest.mark.spec("RFC 8628 §5.2 entropy, RFC 8628 §6.1")
 def test_nothing_that_is_stored_is_a_code(device: Device) -> None:
     codes = device.codes()
     row = DeviceAuthorization.objects.get()
@@ -91,7 +91,7 @@ def test_a_client_that_can_not_refresh_gets_no_offline_access(
     assert DeviceAuthorization.objects.get().scopes == ["openid"]
 
 
-@pytest.mark.spec("RFC 8628 §3.1, RFC 6749 §5.2")
+@pytest.mark.spec("RFC 8628 §3.1 public-names-itself, RFC 6749 §5.2")
 @pytest.mark.parametrize(
     ("changes", "status", "error"),
     [
@@ -112,7 +112,7 @@ def test_what_is_wrong_is_refused(device: Device, changes: dict[str, str | None]
     assert not DeviceAuthorization.objects.exists()
 
 
-@pytest.mark.spec("RFC 8628 §3.1, RFC 6749 §3.2")
+@pytest.mark.spec("RFC 8628 §3.1 once, RFC 6749 §3.2")
 def test_the_request_is_a_posted_form_with_each_parameter_once(device: Device) -> None:
     browser = device.app.browser
     assert browser.get("/device_authorization?client_id=tv").status_code == 405
@@ -123,7 +123,7 @@ def test_the_request_is_a_posted_form_with_each_parameter_once(device: Device) -
         assert browser.post("/device_authorization", body, content_type=kind).status_code == status
 
 
-@pytest.mark.spec("RFC 8628 §3.1, RFC 6749 §3.2.1")
+@pytest.mark.spec("RFC 8628 §3.1 client-authenticated, RFC 6749 §3.2.1, RFC 8628 §3.4 client-authenticated")
 def test_a_confidential_client_proves_who_it_is(realm: Realm, ana: User, browser: Browser, now: datetime) -> None:
     device = register_device(realm, browser, now, auth_method=AuthMethod.POST)
     assert device.ask(client_secret=None).status_code == 401
@@ -146,7 +146,7 @@ def test_a_client_without_the_grant_type_is_refused(
     assert other.error(device.codes()["device_code"]) == "unauthorized_client"
 
 
-@pytest.mark.spec("RFC 8414 §2, RFC 8628 §4")
+@pytest.mark.spec("RFC 8414 §2, RFC 8628 §4, RFC 8628 §3.4 grant-type")
 def test_discovery_lists_it(browser: Browser, realm: Realm) -> None:
     found = browser.get("/.well-known/openid-configuration").json()
     assert found["device_authorization_endpoint"] == f"{ISSUER}/device_authorization"

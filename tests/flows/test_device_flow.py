@@ -44,7 +44,10 @@ def later(length: timedelta) -> datetime:
 class TestTokens:
     """What the device gets at the token endpoint."""
 
-    @pytest.mark.spec("RFC 8628 §3.5, RFC 6749 §5.1, OpenID Connect Core §3.1.3.3")
+    @pytest.mark.spec(
+        "RFC 8628 §3.5 pending, RFC 6749 §5.1, OpenID Connect Core §3.1.3.3, RFC 8628 §3.3 approval",
+        "RFC 8628 §3.4 grant-type",
+    )
     def test_a_decision_becomes_tokens(self, device: Device, ana: User) -> None:
         codes = device.codes(scope="openid email offline_access")
         assert device.error(codes["device_code"]) == "authorization_pending"
@@ -84,7 +87,7 @@ class TestTokens:
         tokens = device.poll(codes["device_code"]).json()
         assert claims_of(tokens["access_token"])["aud"] == "https://api.example.org"
 
-    @pytest.mark.spec("RFC 8628 §3.5, access_denied")
+    @pytest.mark.spec("RFC 8628 §3.5 denied, access_denied")
     def test_the_device_learns_that_it_was_denied(self, device: Device) -> None:
         codes = device.codes()
         assert device.decide(codes["user_code"], "deny").status_code == 200
@@ -94,7 +97,7 @@ class TestTokens:
         event = Event.objects.get(name=EventName.DEVICE_DENIED)
         assert event.details == {"client_id": "tv"}
 
-    @pytest.mark.spec("RFC 8628 §3.5, expired_token")
+    @pytest.mark.spec("RFC 8628 §3.5 expired, expired_token")
     @pytest.mark.parametrize("decided", [False, True])
     def test_the_codes_expire(self, device: Device, decided: bool) -> None:
         codes = device.codes()
@@ -118,7 +121,7 @@ class TestTokens:
         assert device.error(codes["device_code"]) == "invalid_grant"
         assert device.app.refresh(tokens["refresh_token"]).status_code == 200
 
-    @pytest.mark.spec("RFC 8628 §3.4, RFC 6749 §5.2")
+    @pytest.mark.spec("RFC 8628 §3.4 code-of-client, RFC 6749 §5.2")
     def test_another_clients_device_code_is_refused_and_not_spent(
         self, device: Device, realm: Realm, browser: Browser, now: datetime
     ) -> None:
@@ -129,7 +132,7 @@ class TestTokens:
         assert other.error(codes["device_code"]) == "invalid_grant"
         assert device.poll(codes["device_code"]).status_code == 200
 
-    @pytest.mark.spec("RFC 8628 §5.2, RFC 6749 §10.10")
+    @pytest.mark.spec("RFC 8628 §5.2 entropy, RFC 6749 §10.10")
     @pytest.mark.parametrize("position", [0, 1, 20, 40, 87])
     def test_a_forged_device_code_costs_no_look_at_its_row(
         self, device: Device, position: int, django_assert_max_num_queries: Any
@@ -140,7 +143,7 @@ class TestTokens:
             assert device.error(forged) == "invalid_grant"
         assert not [query for query in queries if "deviceauthorization" in query["sql"]]
 
-    @pytest.mark.spec("RFC 6749 §5.2")
+    @pytest.mark.spec("RFC 6749 §5.2, RFC 8628 §3.4 device-code")
     @pytest.mark.parametrize(
         ("code", "error"),
         [

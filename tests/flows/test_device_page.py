@@ -35,7 +35,7 @@ def stopped() -> time_machine.travel:
 class TestWay:
     """From the address on the device to the page that says to go back to it."""
 
-    @pytest.mark.spec("RFC 8628 §3.3")
+    @pytest.mark.spec("RFC 8628 §3.3 approval")
     def test_somebody_who_is_not_signed_in_signs_in_and_comes_back(self, device: Device) -> None:
         codes = device.codes()
         stranger = Browser()
@@ -49,7 +49,7 @@ class TestWay:
         assert device.app.sign_in(next=following)["Location"] == following
         assert Elements(stranger.get(following).content).one(id="user_code")["value"] == codes["user_code"]
 
-    @pytest.mark.spec("RFC 8628 §3.3, §3.3.1, §5.4")
+    @pytest.mark.spec("RFC 8628 §3.3 approval, RFC 8628 §3.3.1, RFC 8628 §5.4")
     def test_the_person_types_reads_and_allows(self, device: Device, ana: User) -> None:
         codes = device.codes(scope="openid email")
         form = device.app.browser.get("/device")
@@ -191,7 +191,7 @@ class TestRefusals:
 class TestGuessing:
     """RFC 8628 §5.1: the code is short, so the limits are."""
 
-    @pytest.mark.spec("RFC 8628 §5.1")
+    @pytest.mark.spec("RFC 8628 §5.1 guessing")
     def test_a_person_has_few_guesses_and_a_right_code_is_refused_then_too(self, device: Device) -> None:
         codes = device.codes()
         with stopped():
@@ -208,7 +208,7 @@ class TestGuessing:
         with time_machine.travel(datetime.now().astimezone() + timedelta(seconds=61)):
             assert device.page(user_code=codes["user_code"]).status_code == 200
 
-    @pytest.mark.spec("RFC 8628 §5.1")
+    @pytest.mark.spec("RFC 8628 §5.1 guessing")
     def test_an_address_has_few_guesses_whoever_signs_in(self, device: Device, realm: Realm) -> None:
         with stopped():
             tries = []
@@ -236,7 +236,7 @@ class TestGuessing:
 class TestOtherSites:
     """Those who would have somebody press the button."""
 
-    @pytest.mark.spec("RFC 6749 §10.12")
+    @pytest.mark.spec("RFC 6749 §10.12 csrf")
     def test_nobody_else_can_press_the_button(self, device: Device) -> None:
         codes = device.codes()
         strict = Browser(enforce_csrf_checks=True)
@@ -245,7 +245,7 @@ class TestOtherSites:
         assert device.decide(codes["user_code"], browser=strict).status_code == 403
         assert device.error(codes["device_code"]) == "authorization_pending"
 
-    @pytest.mark.spec("RFC 8628 §5.4, RFC 9700 §4.16")
+    @pytest.mark.spec("RFC 8628 §5.4, RFC 9700 §4.16 no-framing, RFC 9700 §4.16 csp")
     def test_the_pages_are_never_framed_stored_or_scripted(self, device: Device) -> None:
         codes = device.codes()
         answers = [

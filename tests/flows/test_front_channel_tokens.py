@@ -43,7 +43,10 @@ def answered(app: App, **changes: str | None) -> dict[str, str]:
     return sent_by_fragment(app.authorize(**changes))
 
 
-@pytest.mark.spec("OpenID Connect Core §2, §3.2.2.10, §3.3.2.11")
+@pytest.mark.spec(
+    "OpenID Connect Core §2, OIDC Core §3.2.2.10 nonce, OIDC Core §3.2.2.10 at-hash, OIDC Core §3.3.2.11 nonce",
+    "OIDC Core §3.3.2.11 at-hash, OIDC Core §3.3.2.11 c-hash",
+)
 @pytest.mark.parametrize("response_type", WITH_ID_TOKEN)
 def test_the_id_token_says_who_it_is_about_and_vouches_for_what_comes_beside_it(
     response_type: str, app: App, realm: Realm, ana: User
@@ -100,7 +103,7 @@ def test_the_access_token_is_for_the_audiences_that_were_asked_for(response_type
     assert claims_of(only["access_token"])["aud"] == [API, ISSUER]
 
 
-@pytest.mark.spec("OpenID Connect Core §11, RFC 6749 §4.2.2 no-refresh-token, RFC 9700 §2.1.2")
+@pytest.mark.spec("OIDC Core §11 code-alone, RFC 6749 §4.2.2 no-refresh-token, RFC 9700 §2.1.2")
 @pytest.mark.parametrize("response_type", [*WITH_ID_TOKEN, "code token"])
 def test_nothing_to_refresh_comes_through_the_browser(response_type: str, app: App) -> None:
     answer = answered(app, response_type=response_type, scope="openid offline_access")
@@ -115,7 +118,7 @@ def test_nothing_to_refresh_comes_through_the_browser(response_type: str, app: A
         assert grant.absolute_expires_at - grant.created_at < timedelta(hours=1)
 
 
-@pytest.mark.spec("OpenID Connect Core §3.3.3.6, §3.3.3.8, §3.3.3.9")
+@pytest.mark.spec("OIDC Core §3.3.3.6 same-iss-and-sub, OpenID Connect Core §3.3.3.8, OpenID Connect Core §3.3.3.9")
 @pytest.mark.parametrize("response_type", WITH_CODE)
 def test_the_code_brings_the_same_person_of_the_same_issuer(response_type: str, app: App) -> None:
     front = answered(app, response_type=response_type, scope="openid email")
@@ -137,7 +140,9 @@ def test_the_code_brings_the_same_person_of_the_same_issuer(response_type: str, 
         assert claims_of(front["access_token"])["scope"] == tokens["scope"]
 
 
-@pytest.mark.spec("RFC 6749 §4.1.2 replay, RFC 9700 §2.1.1")
+@pytest.mark.spec(
+    "RFC 6749 §4.1.2, replay, RFC 9700 §2.1.1, OIDC Core §3.3.3.2 code-checked, RFC 9700 §4.2.4 code-replay-revokes",
+)
 @pytest.mark.parametrize("response_type", ["code token", "code id_token token"])
 def test_a_replayed_code_ends_the_access_token_of_the_browser_too(response_type: str, app: App) -> None:
     front = answered(app, response_type=response_type)
@@ -161,7 +166,7 @@ def test_the_end_of_the_session_and_revocation_end_it_at_once(response_type: str
     assert userinfo(app, other).status_code == 401
 
 
-@pytest.mark.spec("OpenID Connect Core §3.2.2.10, §3.3.2.11 at_hash")
+@pytest.mark.spec("OpenID Connect Core §3.2.2.10, OpenID Connect Core §3.3.2.11, at_hash")
 @pytest.mark.parametrize("response_type", WITH_TOKEN)
 def test_an_opaque_access_token_is_vouched_for_as_well(response_type: str, app: App) -> None:
     Client.objects.filter(pk=app.client.pk).update(opaque_access_tokens=True)
@@ -174,7 +179,7 @@ def test_an_opaque_access_token_is_vouched_for_as_well(response_type: str, app: 
     assert userinfo(app, answer["access_token"]).status_code == 401
 
 
-@pytest.mark.spec("RFC 6749 §4.2.2 expires_in")
+@pytest.mark.spec("RFC 6749 §4.2.2, expires_in, RFC 6750 §5.2 lifetime")
 def test_an_access_token_of_the_browser_ends_when_it_says(app: App) -> None:
     answer = answered(app, response_type="id_token token")
     for seconds, status in ((int(answer["expires_in"]) - 5, 200), (int(answer["expires_in"]) + 1, 401)):
@@ -182,7 +187,7 @@ def test_an_access_token_of_the_browser_ends_when_it_says(app: App) -> None:
             assert userinfo(app, answer["access_token"]).status_code == status
 
 
-@pytest.mark.spec("OpenID Connect Core §5.4")
+@pytest.mark.spec("OIDC Core §5.4 id-token-claims")
 def test_an_id_token_that_comes_alone_tells_what_the_scopes_have(app: App, ana: User) -> None:
     User.objects.filter(pk=ana.pk).update(email="ana@example.org", name="Ana Lima")
     alone = claims_of(answered(app, response_type="id_token", scope="openid email")["id_token"])

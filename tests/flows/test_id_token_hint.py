@@ -17,7 +17,7 @@ from tests.provider import Browser, make_person, make_realm
 from tokens.models import Grant
 from tokens.vocabulary import ResponseType
 
-pytestmark = pytest.mark.spec("OpenID Connect Core §3.1.2.1 id_token_hint, §3.1.2.2")
+pytestmark = pytest.mark.spec("OpenID Connect Core §3.1.2.1, id_token_hint, OpenID Connect Core §3.1.2.2")
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ def test_by_post_it_is_the_same(app: App) -> None:
     assert "code" in sent_back(post(app.browser, "/authorize", form))
 
 
+@pytest.mark.spec("OIDC Core §3.1.2.1 hint-of-another, OIDC Core §3.1.2.2 sub-of-another")
 @pytest.mark.parametrize("response_type", ResponseType)
 def test_while_another_person_is_signed_in_there_is_no_answer(response_type: str, app: App, realm: Realm) -> None:
     read = sent_back if response_type == "code" else sent_by_fragment
@@ -117,7 +118,7 @@ def test_another_clients_is_refused(app: App, realm: Realm, now: datetime) -> No
     refused(app, hint)
 
 
-@pytest.mark.spec("RFC 8725 §3.8")
+@pytest.mark.spec("RFC 8725 §3.8, OIDC Core §3.1.2.2 hint-of-ours")
 def test_another_realms_is_refused(app: App, now: datetime) -> None:
     realm = make_realm("other")
     make_person("bo", realm=realm)
@@ -139,7 +140,7 @@ def test_a_token_of_another_kind_is_refused(app: App, realm: Realm, ana: User, n
     assert "code" in sent_back(app.authorize(id_token_hint=good, prompt="none"))
 
 
-@pytest.mark.spec("RFC 8725 §3.1, §3.2, RFC 7515 §5.2")
+@pytest.mark.spec("RFC 8725 §3.1, RFC 8725 §3.2, RFC 7515 §5.2, OIDC Core §3.1.2.2 hint-of-ours")
 def test_what_is_tampered_with_is_refused(app: App) -> None:
     header, payload, signature = id_token(app).split(".")
     none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT","kid":"x"}').rstrip(b"=").decode()

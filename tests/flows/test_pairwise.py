@@ -48,6 +48,7 @@ def subject(app: App) -> str:
     return found
 
 
+@pytest.mark.spec("OIDC Core §8.1 same-each-time, OIDC Core §8.1 sectors-apart")
 def test_clients_of_one_sector_agree_and_others_learn_nothing(app: App, realm: Realm, ana: User, now: datetime) -> None:
     sibling = pairwise(realm, app.browser, now, "sibling", "app.example.org")
     stranger = pairwise(realm, app.browser, now, "stranger", "other.example.org")
@@ -93,7 +94,7 @@ def test_another_realm_has_other_subjects_for_the_same_person(app: App, ana: Use
     assert subject(there) != subject(app)
 
 
-@pytest.mark.spec("OpenID Connect Core §3.3.3.6, RFC 9068 §2.2 sub")
+@pytest.mark.spec("OpenID Connect Core §3.3.3.6, RFC 9068 §2.2, sub")
 @pytest.mark.parametrize("response_type", ["code id_token", "code id_token token", "id_token token", "id_token"])
 def test_every_token_says_the_same_subject(response_type: str, app: App, ana: User) -> None:
     answer = sent_by_fragment(app.authorize(response_type=response_type, scope="openid offline_access"))
@@ -109,7 +110,7 @@ def test_every_token_says_the_same_subject(response_type: str, app: App, ana: Us
     assert not [token for token in found if ana.subject in json.dumps(claims_of(token))]
 
 
-@pytest.mark.spec("RFC 7662 §2.2 sub")
+@pytest.mark.spec("RFC 7662 §2.2, sub")
 def test_introspection_tells_the_clients_subject(app: App, realm: Realm, ana: User) -> None:
     _client, secret = register_machine(realm, "api", introspects=(ISSUER,))
     token = tokens_of(app)["access_token"]
@@ -118,7 +119,7 @@ def test_introspection_tells_the_clients_subject(app: App, realm: Realm, ana: Us
     assert ana.subject not in json.dumps(found)
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.2, §5.5.1 sub")
+@pytest.mark.spec("OpenID Connect Core §3.1.2.2, OpenID Connect Core §5.5.1, sub")
 def test_a_client_asks_for_a_person_by_the_subject_that_it_knows(app: App, ana: User) -> None:
     known = json.dumps({"id_token": {"sub": {"value": subject(app)}}})
     own = json.dumps({"id_token": {"sub": {"value": ana.subject}}})
@@ -126,7 +127,7 @@ def test_a_client_asks_for_a_person_by_the_subject_that_it_knows(app: App, ana: 
     assert sent_back(app.authorize(claims=own, prompt="none"))["error"] == "login_required"
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.1 id_token_hint")
+@pytest.mark.spec("OpenID Connect Core §3.1.2.1, id_token_hint")
 def test_its_id_token_is_a_hint(app: App, realm: Realm) -> None:
     hint = tokens_of(app)["id_token"]
     assert "code" in sent_back(app.authorize(id_token_hint=hint, prompt="none"))
@@ -166,7 +167,7 @@ def test_a_hint_with_the_persons_own_subject_is_not_what_a_pairwise_client_got(a
     assert urlsplit(answer["Location"]).path == "/logout/confirm"
 
 
-@pytest.mark.spec("OpenID Connect Discovery §3 subject_types_supported")
+@pytest.mark.spec("OpenID Connect Discovery §3, subject_types_supported")
 def test_discovery_lists_both_kinds(app: App) -> None:
     found = app.browser.get("/.well-known/openid-configuration").json()
     assert {*found["subject_types_supported"]} == {"public", "pairwise"}

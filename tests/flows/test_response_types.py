@@ -48,7 +48,11 @@ def answered(app: App, **changes: str | None) -> dict[str, str]:
     return sent_by_fragment(app.authorize(**changes))
 
 
-@pytest.mark.spec("OpenID Connect Core §3.2.2.5, §3.3.2.5, OAuth 2.0 Multiple Response Types §3, §5, RFC 9207 §2")
+@pytest.mark.spec(
+    "OIDC Core §3.2.2.5 fragment, OIDC Core §3.2.2.5 members, OIDC Core §3.3.2.5 fragment, OIDC Core §3.3.2.5 members",
+    "OAuth 2.0 Multiple Response Types §3, OAuth 2.0 Multiple Response Types §5, RFC 9207 §2 iss",
+    "RFC 6749 §4.2.2 members, RFC 6749 §4.2.2 state",
+)
 @pytest.mark.parametrize("response_type", ANSWERS)
 def test_exactly_what_was_asked_for_comes_back_and_by_the_fragment(response_type: str, app: App) -> None:
     response = app.authorize(response_type=response_type)
@@ -87,7 +91,7 @@ def test_tokens_never_travel_in_a_query(response_type: str, app: App) -> None:
     assert not Grant.objects.exists()
 
 
-@pytest.mark.spec("RFC 9700 §2.1.2, RFC 6749 §4.1.2.1 unauthorized_client")
+@pytest.mark.spec("RFC 9700 §2.1.2, RFC 6749 §4.1.2.1, unauthorized_client")
 @pytest.mark.parametrize("response_type", ANSWERS)
 def test_whatever_is_more_than_a_code_is_off_unless_it_is_registered(
     response_type: str, realm: Realm, ana: User, browser: Browser, now: datetime
@@ -110,7 +114,10 @@ def test_the_order_of_the_words_means_nothing(words: tuple[str, ...], app: App) 
     assert answered(app, response_type=" ".join(words)).keys() == ANSWERS[canonical] | WITH_EVERY
 
 
-@pytest.mark.spec("RFC 6749 §3.1.1, §4.1.2.1 unsupported_response_type, §4.2.2.1, OAuth 2.0 Multiple Response Types §5")
+@pytest.mark.spec(
+    "RFC 6749 §3.1.1 response-type, RFC 6749 §4.1.2.1, unsupported_response_type, RFC 6749 §4.2.2.1",
+    "OAuth 2.0 Multiple Response Types §5",
+)
 @pytest.mark.parametrize(
     ("response_type", "mode"),
     [
@@ -161,7 +168,7 @@ def test_a_response_type_with_a_control_character_is_nobodys_request(response_ty
     assert (answer.status_code, "Location" in answer) == (400, False)
 
 
-@pytest.mark.spec("OpenID Connect Core §3.2.2.1, §3.3.2.1 nonce")
+@pytest.mark.spec("OIDC Core §3.2.2.1 nonce-required, OpenID Connect Core §3.3.2.1, nonce")
 @pytest.mark.parametrize("response_type", ANSWERS)
 def test_an_id_token_through_the_browser_needs_a_nonce(response_type: str, app: App) -> None:
     for nonce in (None, ""):
@@ -170,7 +177,7 @@ def test_an_id_token_through_the_browser_needs_a_nonce(response_type: str, app: 
     assert Grant.objects.exists() != ("id_token" in response_type)
 
 
-@pytest.mark.spec("OpenID Connect Core §3.1.2.1 openid, OAuth 2.0 Multiple Response Types §3")
+@pytest.mark.spec("OpenID Connect Core §3.1.2.1, openid, OAuth 2.0 Multiple Response Types §3")
 @pytest.mark.parametrize("response_type", ANSWERS)
 @pytest.mark.parametrize("scope", [None, "email", "notes:read"])
 def test_an_id_token_needs_the_scope_openid(response_type: str, scope: str | None, app: App) -> None:
@@ -178,7 +185,7 @@ def test_an_id_token_needs_the_scope_openid(response_type: str, scope: str | Non
     assert answer.get("error", "") == ("invalid_request" if "id_token" in response_type else "")
 
 
-@pytest.mark.spec("RFC 9700 §2.1.1, RFC 7636 §4.4.1")
+@pytest.mark.spec("RFC 9700 §2.1.1 pkce-for-public, RFC 7636 §4.4.1 challenge-missing")
 @pytest.mark.parametrize("response_type", ANSWERS)
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.NONE])
 def test_pkce_is_needed_exactly_where_a_code_comes(
@@ -193,7 +200,10 @@ def test_pkce_is_needed_exactly_where_a_code_comes(
     assert answered(app, response_type=response_type, **plain)["error"] == "invalid_request"
 
 
-@pytest.mark.spec("OpenID Connect Core §3.2.2.6, §3.3.2.6, RFC 6749 §4.2.2.1, RFC 9207 §2")
+@pytest.mark.spec(
+    "OIDC Core §3.2.2.6 fragment, OIDC Core §3.3.2.6 fragment, RFC 6749 §4.2.2.1 error, RFC 9207 §2 iss",
+    "OIDC Core §6.1 request, OIDC Core §6.2 request-uri",
+)
 @pytest.mark.parametrize("response_type", ANSWERS)
 @pytest.mark.parametrize(
     ("changes", "word"),
@@ -221,7 +231,10 @@ def test_errors_travel_by_the_fragment_too(response_type: str, changes: dict[str
         assert (told["error"], told["state"], told["iss"]) == (word, "s1", ISSUER)
 
 
-@pytest.mark.spec("OpenID Connect Core §3.2.2.4, §3.3.2.4, RFC 6749 §4.2.2.1 access_denied")
+@pytest.mark.spec(
+    "OpenID Connect Core §3.2.2.4, OpenID Connect Core §3.3.2.4, RFC 6749 §4.2.2.1, access_denied",
+    "OIDC Core §3.1.2.4 consent",
+)
 @pytest.mark.parametrize("response_type", ANSWERS)
 def test_a_person_is_asked_whatever_is_to_come_back(
     response_type: str, realm: Realm, ana: User, browser: Browser, now: datetime

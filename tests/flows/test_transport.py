@@ -25,7 +25,7 @@ PAGES = ("sign-in", "signed-in", "consent", "logout/confirm", "admin/login/")
     "RFC 6749 §2.3.1 tls, RFC 6749 §3.1 tls, RFC 6749 §3.2 tls, RFC 6749 §10.3 token-tls, RFC 6749 §10.4 token-tls",
     "RFC 6749 §10.8 no-clear-text, RFC 6749 §10.9 tls, RFC 6749 §10.11 tls, RFC 6750 §5.2 tls, RFC 7009 §2 tls",
     "RFC 7662 §2 tls, RFC 7662 §4 tls, RFC 8414 §6.1 tls, OIDC Core §3.1.2 tls, OIDC Core §3.1.3 tls",
-    "OIDC Core §5.3 tls, OIDC Core §16.17 tls, OIDC Discovery §7.1 tls",
+    "OIDC Core §5.3 tls, OIDC Core §16.17 tls, OIDC Discovery §7.1 tls, RFC 8628 §3.1 tls",
 )
 @pytest.mark.parametrize("path", [path for path in (*PATHS, *PAGES) if path not in PROBES])
 @pytest.mark.parametrize("prefix", ["/", "/realms/default/"])

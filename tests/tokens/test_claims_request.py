@@ -123,7 +123,7 @@ def test_a_number_longer_than_any_reader_goes_is_refused() -> None:
     refused('{"x": ' + "9" * 5_000 + "}")
 
 
-@pytest.mark.spec("OpenID Connect Core §5.5")
+@pytest.mark.spec("OIDC Core §5.5 unknown-members, OIDC Core §5.5.1 unknown-members")
 def test_what_is_not_known_is_passed_over() -> None:
     found = asked(
         id_token={"email": {"essential": True, "x": 1}, "groups": None, "": {}, "\ud800": None, "sub": {"x": 2}},
@@ -133,7 +133,7 @@ def test_what_is_not_known_is_passed_over() -> None:
     assert found == ClaimsRequest(id_token=("email",))
 
 
-@pytest.mark.spec("OpenID Connect Core §5.2, §5.5.2 languages")
+@pytest.mark.spec("OpenID Connect Core §5.2, OpenID Connect Core §5.5.2, languages")
 def test_a_claim_in_a_language_is_none_of_ours() -> None:
     assert (
         asked(id_token={"name#de": None, "email#": None}, userinfo={"family_name#ja-Kana-JP": None}) == ClaimsRequest()

@@ -201,7 +201,7 @@ def test_userinfo_is_signed_before_it_is_encrypted() -> None:
 BACK = "https://app.example.test:8443/path?x=1"
 
 
-@pytest.mark.spec("OpenID Connect Registration §2, Back-Channel Logout §2.2")
+@pytest.mark.spec("OpenID Connect Registration §2, Back-Channel Logout §2.2, OIDC Back-Channel Logout §2.2 uri")
 @pytest.mark.parametrize("name", ["client_uri", "logo_uri", "policy_uri", "tos_uri", "backchannel_logout_uri"])
 def test_an_address_is_one_that_a_browser_or_this_provider_may_open(name: str) -> None:
     for uri in (BACK, "http://127.0.0.1:3000/x", "http://localhost/x", "http://[::1]/x"):

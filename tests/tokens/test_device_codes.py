@@ -44,7 +44,7 @@ def interval() -> timedelta:
 class TestPatience:
     """authorization_pending and slow_down."""
 
-    @pytest.mark.spec("RFC 8628 §3.5, authorization_pending")
+    @pytest.mark.spec("RFC 8628 §3.5 pending, RFC 8628 §3.5 expired, authorization_pending")
     def test_whoever_waits_the_interval_may_ask_until_the_end(
         self, realm: Realm, television: Client, now: datetime
     ) -> None:
@@ -54,7 +54,7 @@ class TestPatience:
         assert word(poll(code, television, now + LIFETIME)) == "expired_token"
         assert interval() == 5 * SECOND
 
-    @pytest.mark.spec("RFC 8628 §3.5, slow_down")
+    @pytest.mark.spec("RFC 8628 §3.5 slow-down, slow_down")
     def test_whoever_asks_too_soon_has_to_wait_5_seconds_longer_each_time(
         self, realm: Realm, television: Client, now: datetime
     ) -> None:

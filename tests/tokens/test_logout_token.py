@@ -15,7 +15,11 @@ def claims(random: bytes = bytes(16)) -> dict[str, object]:
     )
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.4: iss, aud, iat, exp, jti, events; sub and sid")
+@pytest.mark.spec(
+    "OpenID Connect Back-Channel Logout §2.4: iss, aud, iat, exp, jti, events; sub and sid",
+    "OIDC Back-Channel Logout §2.4 claims, OIDC Back-Channel Logout §2.4 whose",
+    "OIDC Back-Channel Logout §2.2 session-required",
+)
 def test_it_says_all_that_it_must_and_nothing_else() -> None:
     assert claims() == {
         "iss": "https://id.example.test",
@@ -29,12 +33,17 @@ def test_it_says_all_that_it_must_and_nothing_else() -> None:
     }
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.4: a nonce MUST NOT be present")
+@pytest.mark.spec(
+    "OpenID Connect Back-Channel Logout §2.4: a nonce MUST NOT be present, OIDC Back-Channel Logout §2.4 no-nonce",
+)
 def test_it_has_no_nonce() -> None:
     assert "nonce" not in claims()
 
 
-@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.4: the event's value is an empty object")
+@pytest.mark.spec(
+    "OpenID Connect Back-Channel Logout §2.4: the event's value is an empty object",
+    "OIDC Back-Channel Logout §2.4 event",
+)
 def test_the_event_is_an_empty_object() -> None:
     assert claims()["events"] == {EVENT: {}}
 

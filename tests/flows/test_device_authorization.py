@@ -184,7 +184,7 @@ def test_a_client_of_devices_needs_a_ring_for_its_id_tokens(realm: Realm, browse
 
 
 def test_what_is_dead_is_purged_in_batches(device: Device, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokens.services.device_authorization._BATCH", 2)
+    monkeypatch.setattr("tokens.services.purging.BATCH", 2)
     for _ in range(5):
         device.codes()
     assert purge_dead_device_authorizations(now + timedelta(hours=23)) == 0

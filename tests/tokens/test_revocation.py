@@ -10,7 +10,6 @@ from keys.hooks import housekeeping, impact_of_compromise
 from realms.models import Realm
 from tests.tokens.grants import begin
 from tokens.models import Grant
-from tokens.services import revocation
 from tokens.services.revocation import end_grant, purge_dead_grants
 from tokens.vocabulary import RevocationReason
 
@@ -30,7 +29,7 @@ def test_of_several_ends_one_counts_and_leaves_an_event(realm: Realm, ana: User,
 def test_the_purge_removes_what_ended_a_week_ago_and_nothing_else(
     realm: Realm, ana: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revocation, "_BATCH", 2)
+    monkeypatch.setattr("tokens.services.purging.BATCH", 2)
     for _ in range(5):
         begin(realm, ana, now)
     revoked, other = Grant.objects.all()[:2]

@@ -6,7 +6,6 @@ import pytest
 
 from keys.hooks import housekeeping
 from tokens.models import SpentToken
-from tokens.services import spent_tokens
 from tokens.services.spent_tokens import is_spent, purge_spent_tokens, spend
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +25,7 @@ def test_a_token_is_spent_once_and_kept_as_a_hash(name: str, now: datetime) -> N
 
 @pytest.mark.spec("design: product.md, tables that do not grow with traffic")
 def test_the_purge_removes_what_no_worker_would_take_any_more(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spent_tokens, "_BATCH", 2)
+    monkeypatch.setattr("tokens.services.purging.BATCH", 2)
     for number in range(5):
         spend(str(number), expires_at=now)
     spend("later", expires_at=now + timedelta(minutes=1))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.crypto import salted_hmac
 
 from accounts.addresses import address_block
@@ -26,6 +26,7 @@ from tokens.parameters import DeviceAuthorizationRequest, parse_device_authoriza
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.qr_codes import png_data_uri
 from tokens.services.client_authentication import authenticate
+from tokens.services.purging import delete_in_batches
 from tokens.user_codes import new_user_code, shown
 from tokens.vocabulary import GrantType
 
@@ -33,10 +34,9 @@ logger = logging.getLogger("signet.tokens")
 LIFETIME = timedelta(minutes=10)  # of both codes; long enough to find a phone, short for a guesser
 _TRIES = 5  # a code that another row has is seldom drawn, and five in a row never
 _KEPT = timedelta(days=1)  # so that a device that slept learns that its code expired
-_BATCH = 500
 _PURGE = """
     DELETE FROM tokens_deviceauthorization WHERE id IN (
-        SELECT id FROM tokens_deviceauthorization WHERE expires_at < %s LIMIT %s FOR UPDATE SKIP LOCKED
+        SELECT id FROM tokens_deviceauthorization WHERE expires_at < %(before)s LIMIT %(batch)s FOR UPDATE SKIP LOCKED
     )
 """
 
@@ -124,11 +124,4 @@ def purge_dead_device_authorizations(now: datetime) -> int:
     Returns:
         How many were deleted.
     """
-    deleted = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_PURGE, [now - _KEPT, _BATCH])
-            batch: int = cursor.rowcount
-        deleted += batch
-        if batch < _BATCH:
-            return deleted
+    return delete_in_batches(_PURGE, before=now - _KEPT)

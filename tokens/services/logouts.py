@@ -12,9 +12,9 @@ from audit.services import record_each
 from audit.vocabulary import EventName
 from tokens.models import LogoutDelivery
 from tokens.services.courier import courier
+from tokens.services.purging import delete_in_batches
 
 _KEPT = timedelta(days=7)  # for an operator's eyes
-_BATCH = 500
 # Of every grant of the session, whether it has ended or not: the client may have a session of its own since.
 _QUEUE = """
     INSERT INTO tokens_logoutdelivery (realm_id, client_id, sid, subject, created_at, next_attempt_at, attempts,
@@ -82,11 +82,4 @@ def purge_old_logouts(now: datetime) -> int:
     Returns:
         How many rows were deleted.
     """
-    deleted = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_PURGE, {"before": now - _KEPT, "batch": _BATCH})
-            batch: int = cursor.rowcount
-        deleted += batch
-        if batch < _BATCH:
-            return deleted
+    return delete_in_batches(_PURGE, before=now - _KEPT)

@@ -2,17 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
 from tokens.models import Grant
+from tokens.services.purging import delete_in_batches
 from tokens.vocabulary import RevocationReason
 
 # For as long an operator can see in the admin why a grant ended.
 _KEPT_AFTER_THE_END = timedelta(days=7)
-_BATCH = 500
 _EVENTS = {
     RevocationReason.LOGOUT: EventName.GRANT_ENDED,
     RevocationReason.REVOKED: EventName.GRANT_ENDED,
@@ -57,11 +57,4 @@ def purge_dead_grants(now: datetime) -> int:
     Returns:
         How many were deleted.
     """
-    deleted = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_PURGE, {"before": now - _KEPT_AFTER_THE_END, "batch": _BATCH})
-            batch: int = cursor.rowcount
-        deleted += batch
-        if batch < _BATCH:
-            return deleted
+    return delete_in_batches(_PURGE, before=now - _KEPT_AFTER_THE_END)

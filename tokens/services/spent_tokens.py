@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from tokens.models import SpentToken
+from tokens.services.purging import delete_in_batches
 
 _SPEND = """
     INSERT INTO tokens_spenttoken (digest, expires_at) VALUES (%s, %s) ON CONFLICT (digest) DO NOTHING
 """
 _PURGE = """
     DELETE FROM tokens_spenttoken WHERE digest IN
-        (SELECT digest FROM tokens_spenttoken WHERE expires_at < %s LIMIT %s FOR UPDATE SKIP LOCKED)
+        (SELECT digest FROM tokens_spenttoken WHERE expires_at < %(before)s LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 """
-_BATCH = 1_000
 _KEPT_LONGER = timedelta(minutes=5)  # a worker whose clock is behind may still take the token
 
 
@@ -48,11 +48,4 @@ def purge_spent_tokens(now: datetime) -> int:
     Returns:
         How many were deleted.
     """
-    deleted = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_PURGE, [now - _KEPT_LONGER, _BATCH])
-            batch: int = cursor.rowcount
-        deleted += batch
-        if batch < _BATCH:
-            return deleted
+    return delete_in_batches(_PURGE, before=now - _KEPT_LONGER)

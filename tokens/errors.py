@@ -123,7 +123,10 @@ class InvalidTarget(OAuthError):
 
 
 class InvalidGrant(OAuthError):
-    """A code, a device code or a refresh token is not honoured; why is nobody's business but the log's."""
+    """A code, a device code or a refresh token is not honoured; why is nobody's business but the log's.
+
+    At `/revoke`: the token is another client's (RFC 7009 §2.1).
+    """
 
     code = "invalid_grant"
     description = "The refresh token is invalid, expired, revoked or was issued to another client."

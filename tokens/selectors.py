@@ -78,6 +78,16 @@ def grant_of(grant_id: UUID, *, realm_id: int, client_id: str) -> StandingGrant 
     return StandingGrant(grant, None if grant.roles is None else tuple(grant.roles))
 
 
+def is_grant_of_another(grant_id: UUID, *, realm_id: int, client_id: str, now: datetime) -> bool:
+    """Whether a grant of a realm is another client's, and its refresh tokens are not over.
+
+    Arguments:
+        now: aware.
+    """
+    others = Grant.objects.filter(pk=grant_id, realm_id=realm_id).exclude(client__client_id=client_id)
+    return others.filter(idle_expires_at__gt=now).exists()
+
+
 def device_authorization_of(key: UUID, *, realm_id: int, client_id: int) -> DeviceAuthorization | None:
     """What a device of a client asked for, however it ended; or None.
 

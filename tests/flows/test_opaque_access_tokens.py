@@ -17,7 +17,7 @@ from tests.flows.code_flow import App
 from tests.flows.code_flow import register as register_app
 from tests.flows.test_code_exchange import claims_of, userinfo
 from tests.flows.test_introspection import INACTIVE, introspect
-from tests.flows.test_revocation_endpoint import active, revoke
+from tests.flows.test_revocation_endpoint import active, refuse, revoke
 from tests.flows.test_token import ask, error, post
 from tests.provider import ISSUER, Browser, distrust, make_realm
 from tests.tokens.clients import API, basic, register
@@ -186,11 +186,12 @@ def test_an_opaque_token_is_revoked_by_itself(hint: str, app: App, service: dict
     assert SpentToken.objects.count() == 1
 
 
-@pytest.mark.spec("RFC 7009 §2.1: only the client that the token was issued to")
+@pytest.mark.spec("RFC 7009 §2.1 token-of-client, RFC 7009 §2.1 another-clients-is-an-error")
 def test_somebody_elses_opaque_token_stays(app: App, realm: Realm, service: dict[str, str]) -> None:
     token = app.exchange(app.code()).json()["access_token"]
     _, secret = register(realm)
-    for text in (token, token[:-6] + "AAAAAA", "at_", "at_" + "A" * 12_000, "at_é", "at_.."):
+    refuse(app.browser, token, basic("machine", secret))
+    for text in (token[:-6] + "AAAAAA", "at_", "at_" + "A" * 12_000, "at_é", "at_.."):
         revoke(app.browser, text, basic("machine", secret))
     assert active(app.browser, token, service)
     assert not SpentToken.objects.exists()

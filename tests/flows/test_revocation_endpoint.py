@@ -6,6 +6,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connections
 from django.utils import timezone
 
@@ -104,23 +105,51 @@ def test_a_public_client_revokes_what_is_its_own(
     assert not active(browser, made.access_token, service)
 
 
+def refuse(browser: Browser, token: str, headers: dict[str, str], **more: str) -> None:
+    """Revoke in vain what another client was issued."""
+    answer = post(browser, "/revoke", {"token": token, **more}, headers)
+    assert error(answer) == (400, "invalid_grant")
+    assert answer.json()["error_description"] == "The token was issued to another client."
+    assert answer["Cache-Control"] == "no-store"
+
+
 @pytest.mark.spec(
-    "RFC 7009 §2.1: only the client that the token was issued to",
-    "RFC 7009 §2.1 token-of-client, RFC 7009 §5 guessing",
+    "RFC 7009 §2.1 token-of-client, RFC 7009 §2.1 another-clients-is-an-error, RFC 7009 §5 guessing",
 )
-def test_somebody_elses_token_stays_and_nobody_learns_of_it(
-    browser: Browser, realm: Realm, ana: User, now: datetime, service: dict[str, str]
+@pytest.mark.parametrize("hint", ["access_token", "refresh_token", ""])
+def test_somebody_elses_token_stays_and_the_client_learns_that_it_does(
+    hint: str, browser: Browser, realm: Realm, ana: User, now: datetime, service: dict[str, str]
 ) -> None:
     _, secret = register(realm)
+    register(realm, "page", auth_method=AuthMethod.NONE, grant_types=())
     client, _ = register(realm, "web", grant_types=())
     made, direct = begin(realm, ana, client, now), sign_in(browser).json()
     for token in (made.access_token, made.refresh_token, direct["access_token"], direct["refresh_token"]):
         assert token is not None
-        revoke(browser, token, basic("machine", secret))
+        refuse(browser, token, basic("machine", secret), token_type_hint=hint)
+        refuse(browser, token, {}, client_id="page", token_type_hint=hint)
     assert active(browser, made.access_token, service)
     assert active(browser, direct["access_token"], service)
     assert not SpentToken.objects.exists()
     assert not Grant.objects.exclude(revoked_at=None).exists()
+
+
+@pytest.mark.spec("RFC 7009 §2.2 invalid-is-fine")
+def test_somebody_elses_token_that_is_over_or_garbled_is_no_error(
+    browser: Browser, realm: Realm, ana: User, now: datetime
+) -> None:
+    _, secret = register(realm)
+    client, _ = register(realm, "web", grant_types=())
+    made = begin(realm, ana, client, now)
+    assert made.refresh_token is not None
+    for token in (made.access_token, made.refresh_token):
+        revoke(browser, token[:-8] + "AAAAAAAA", basic("machine", secret))
+    Grant.objects.update(idle_expires_at=now)
+    with time_machine.travel(now + realm.access_token_lifetime):
+        for token in (made.access_token, made.refresh_token):
+            revoke(browser, token, basic("machine", secret))
+    Grant.objects.all().delete()
+    revoke(browser, made.refresh_token, basic("machine", secret))
 
 
 def test_a_client_of_the_same_name_in_another_realm_is_somebody_else(

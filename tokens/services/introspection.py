@@ -8,7 +8,7 @@ from tokens.errors import InvalidGrant, UnauthorizedClient
 from tokens.models import Client
 from tokens.parameters import parse_presented_token
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
-from tokens.selectors import grant_of
+from tokens.selectors import grant_of, is_grant_of_another
 from tokens.services.access_tokens import audience_in, has_the_form_of_one, is_alive, spent_name, trusted_claims
 from tokens.services.client_authentication import authenticate
 from tokens.services.revocation import end_grant
@@ -16,6 +16,7 @@ from tokens.services.spent_tokens import spend
 from tokens.services.tagging import open_refresh_token
 from tokens.vocabulary import ClientKind, RevocationReason
 
+_ANOTHERS = "The token was issued to another client."
 INACTIVE: Mapping[str, object] = {"active": False}
 # What a resource server learns; all of it stands in the token already.
 _MEMBERS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "sid", "roles")
@@ -50,9 +51,13 @@ def introspect(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Prot
 def revoke(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
     """Revoke a client's own token: an access token by its id, a refresh token with its whole grant (RFC 7009 §2.1).
 
-    A token that is unknown, somebody else's, or no longer good changes nothing, and the answer is the same (§2.2).
+    A token that is unknown or no longer good changes nothing, and the answer is the same (§2.2). One that is good
+    and somebody else's is an error, so that a client learns of its mistake and doesn't take it for revoked.
 
     Arguments and errors are those of `introspect`, but for the right to introspect.
+
+    Raises:
+        InvalidGrant: the token was issued to another client.
     """
     asked = parse_presented_token(request)
     client = authenticate(asked.client, realm=realm, now=now)
@@ -65,8 +70,11 @@ def revoke(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protocol
 
 def _revoke_access_token(token: str, client: Client, *, realm: Realm, now: datetime) -> None:
     claims = trusted_claims(token, realm=realm, now=now)
-    if claims is not None and claims.get("client_id") == client.client_id:
-        spend(spent_name(claims, realm), expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+    if claims is None:
+        return
+    if claims.get("client_id") != client.client_id:
+        raise InvalidGrant(_ANOTHERS, detail="another_client")
+    spend(spent_name(claims, realm), expires_at=datetime.fromtimestamp(claims["exp"], UTC))
 
 
 def _revoke_refresh_token(token: str, client: Client, *, realm: Realm, now: datetime) -> None:
@@ -83,3 +91,5 @@ def _revoke_refresh_token(token: str, client: Client, *, realm: Realm, now: date
             actor=f"client:{client.client_id}",
             now=now,
         )
+    elif is_grant_of_another(grant_id, realm_id=realm.pk, client_id=client.client_id, now=now):
+        raise InvalidGrant(_ANOTHERS, detail="another_client")

@@ -129,7 +129,7 @@ class InvalidGrant(OAuthError):
     """
 
     code = "invalid_grant"
-    description = "The refresh token is invalid, expired, revoked or was issued to another client."
+    description = "The code or the refresh token is invalid, expired, revoked or was issued to another client."
 
 
 class AuthorizationPending(OAuthError):

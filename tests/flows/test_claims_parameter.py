@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.acr import SINGLE_FACTOR
 from accounts.models import User
@@ -59,6 +60,22 @@ def test_a_claim_asked_for_in_the_id_token_stands_there_alone(app: App) -> None:
     again = app.refresh(tokens["refresh_token"], scope="openid").json()
     assert claims_of(again["id_token"])["email"] == "ana@example.org"
     assert tokens["scope"] == "openid offline_access"
+
+
+@pytest.mark.spec("house: no superfluous query")
+def test_the_person_is_read_only_for_an_id_token_that_tells_of_them(
+    app: App, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    plain = app.exchange(app.code(scope="openid offline_access")).json()["refresh_token"]
+    telling = app.exchange(app.code(claims=EMAIL, scope="openid offline_access")).json()["refresh_token"]
+    others = app.exchange(app.code(claims=EMAIL, scope="offline_access")).json()
+    assert "id_token" not in others
+    for token in (plain, telling, others["refresh_token"]):
+        with django_assert_num_queries(3):  # the realm, the client, the rotation
+            found = app.refresh(token).json()
+        assert "id_token" not in found
+    with django_assert_num_queries(5):  # the realm, the session, the person and their roles, the client, the grant
+        app.authorize(response_type="id_token", claims=EMAIL)
 
 
 @pytest.mark.spec("OpenID Connect Core §5.5, userinfo")

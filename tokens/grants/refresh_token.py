@@ -29,7 +29,6 @@ class RefreshToken:
             InvalidScope: the request asks for more than was granted; the grant was turned all the same.
         """
         grant_id, generation = open_refresh_token(request.refresh_token, realm=realm, now=now)
-        granted = redeem(grant_id, generation, realm=realm, client=client, now=now)
-        narrowed = scopes.within(request.scopes, granted.scopes)
-        wants_id_token = scopes.OPENID in request.scopes
-        return replace(granted, scopes=narrowed, id_token_alg=granted.id_token_alg if wants_id_token else "")
+        wanted = scopes.OPENID in request.scopes
+        granted = redeem(grant_id, generation, realm=realm, client=client, now=now, with_id_token=wanted)
+        return replace(granted, scopes=scopes.within(request.scopes, granted.scopes))

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from accounts.claims import standard_claims
+from accounts.models import User
 from accounts.selectors import person_facts, person_of
 from realms.models import Realm
 from tokens.authorization import Authorization, Encryption
+from tokens.claims_request import ID_TOKEN
 from tokens.models import Client, Grant
 from tokens.scopes import OFFLINE_ACCESS, OPENID
 from tokens.subjects import pairwise
@@ -58,23 +60,32 @@ _NAMES = tuple(column.name for column in fields(_Facts))
 _JSON = ("scopes", "resources", "claims", "methods", "roles")
 
 
-def authorization_from(row: Sequence[Any], *, client: Client, realm: Realm) -> Authorization:
+def authorization_from(
+    row: Sequence[Any], *, client: Client, realm: Realm, with_id_token: bool = True
+) -> Authorization:
     """The decision that a returned row stands for.
 
     Arguments:
         row: the values of `AUTHORIZATION_COLUMNS`; JSON is text in it.
         client, realm: whose grant the statement made sure it is.
+        with_id_token: whether an ID token comes of it, where the grant allows one; only for its claims is
+            the person read.
     """
     named = dict(zip(_NAMES, row, strict=True))
     facts = _Facts(**{**named, **{name: json.loads(named[name]) for name in _JSON}})
-    return _authorization(facts, client=client, realm=realm)
+    found = _authorization(facts, client=client, realm=realm, with_id_token=with_id_token)
+    names = _told_in(found, facts.claims)
+    return _telling(found, person_of(facts.user_id), names) if names else found
 
 
-def authorization_of(grant: Grant, *, realm: Realm, roles: tuple[str, ...]) -> Authorization:
+def authorization_of(
+    grant: Grant, *, realm: Realm, roles: tuple[str, ...], with_id_token: bool = True
+) -> Authorization:
     """The same, of a row that was read with its client, person and session.
 
     Arguments:
         roles: of the person in the realm, read in the same moment.
+        with_id_token: as `authorization_from`.
     """
     facts = _Facts(
         grant_id=grant.pk,
@@ -92,10 +103,12 @@ def authorization_of(grant: Grant, *, realm: Realm, roles: tuple[str, ...]) -> A
         nonce=grant.nonce,
         sid=grant.session.sid if grant.session else None,
     )
-    return _authorization(facts, client=grant.client, realm=realm)
+    found = _authorization(facts, client=grant.client, realm=realm, with_id_token=with_id_token)
+    names = _told_in(found, facts.claims)
+    return _telling(found, grant.user, names) if names else found
 
 
-def _authorization(facts: _Facts, *, client: Client, realm: Realm) -> Authorization:
+def _authorization(facts: _Facts, *, client: Client, realm: Realm, with_id_token: bool) -> Authorization:
     granted = tuple(facts.scopes)
     return Authorization(
         grant_id=facts.grant_id,
@@ -116,9 +129,8 @@ def _authorization(facts: _Facts, *, client: Client, realm: Realm) -> Authorizat
         opaque=client.opaque_access_tokens,
         sid=sid_for(facts.sid, client=client, realm=realm) if facts.sid else "",
         nonce=facts.nonce,
-        id_token_alg=_id_token_alg(client, granted),
+        id_token_alg=_id_token_alg(client, granted) if with_id_token else "",
         id_token_encryption=id_token_encryption(client),
-        identity=_identity(facts.user_id, facts.claims),
     )
 
 
@@ -160,12 +172,14 @@ def userinfo_encryption(client: Client) -> Encryption | None:
     return Encryption(client.userinfo_encryption_alg, client.userinfo_encryption_enc, client.jwks or {})
 
 
-def _identity(user_id: int, claims: Mapping[str, Sequence[str]]) -> Mapping[str, object]:
-    """The claims that the ID token was asked to tell (OpenID Connect Core §5.5); asks the database only for some."""
-    names = frozenset(claims.get("id_token", ()))
-    if not names:
-        return {}
-    return standard_claims(person_facts(person_of(user_id)), scopes=frozenset(), requested=names)
+def _told_in(authorization: Authorization, claims: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The claims that the ID token was asked to tell (OpenID Connect Core §5.5); none where there is none."""
+    return frozenset(claims.get(ID_TOKEN, ())) if authorization.id_token_alg else frozenset()
+
+
+def _telling(authorization: Authorization, person: User, names: frozenset[str]) -> Authorization:
+    told = standard_claims(person_facts(person), scopes=frozenset(), requested=names)
+    return replace(authorization, identity=told)
 
 
 def _audience(issuer: str, resources: tuple[str, ...], scopes: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Refresh token rotation (RFC 6749 §6, RFC 9700 §4.14.2): one conditional UPDATE, which inserts nothing."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,7 +38,9 @@ _ENDINGS = {
 }
 
 
-def redeem(grant_id: UUID, generation: int, *, realm: Realm, client: Client, now: datetime) -> Authorization:
+def redeem(
+    grant_id: UUID, generation: int, *, realm: Realm, client: Client, now: datetime, with_id_token: bool = False
+) -> Authorization:
     """Take a refresh token for a grant's next generation.
 
     Arguments:
@@ -45,27 +48,30 @@ def redeem(grant_id: UUID, generation: int, *, realm: Realm, client: Client, now
         realm: whose it has to be.
         client: whose it has to be, after the client proved who it is.
         now: aware time of the request.
+        with_id_token: whether an ID token is asked for as well.
 
     Raises:
         InvalidGrant: it is not honoured. Where it was reused, or is ahead of the row, the grant has been
             ended and that is committed before this is raised.
         KeysError: the keys can't be read.
     """
-    rotated = _rotate(grant_id, generation, realm=realm, client=client, now=now)
-    if rotated is not None:
-        return rotated
+    row = _rotate(grant_id, generation, realm=realm, client=client, now=now)
+    if row is not None:
+        return authorization_from(row, client=client, realm=realm, with_id_token=with_id_token)
     standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
     if standing is None:
         raise InvalidGrant(detail="no_such_grant")
     decision = verdict(_facts(standing), presented=generation, now=now)
     if decision is Verdict.SAME_SUCCESSOR:
-        return authorization_of(standing.grant, realm=realm, roles=standing.roles or ())
+        roles = standing.roles or ()
+        return authorization_of(standing.grant, realm=realm, roles=roles, with_id_token=with_id_token)
     if decision in _ENDINGS:
         end_grant(grant=standing.grant, realm=realm, reason=_ENDINGS[decision], actor="", now=now)
     raise InvalidGrant(detail=decision)
 
 
-def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client: Client, now: datetime) -> Authorization | None:
+def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client: Client, now: datetime) -> Sequence[Any] | None:
+    """The grant's columns after its rotation; None where it was not to be rotated."""
     parameters: dict[str, Any] = {
         "grant": grant_id,
         "generation": generation,
@@ -75,8 +81,8 @@ def _rotate(grant_id: UUID, generation: int, *, realm: Realm, client: Client, no
     }
     with connection.cursor() as cursor:
         cursor.execute(_ROTATE, parameters)
-        row = cursor.fetchone()
-    return authorization_from(row, client=client, realm=realm) if row is not None else None
+        row: Sequence[Any] | None = cursor.fetchone()
+    return row
 
 
 def _facts(standing: StandingGrant) -> GrantFacts:

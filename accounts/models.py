@@ -170,7 +170,13 @@ class Session(models.Model):
 
     sid = models.CharField(max_length=22, unique=True, default=new_sid, editable=False)
     # The sid of the first of several that one browser had of one person; "" for the first itself. They end together.
-    lineage = models.CharField(max_length=22, blank=True, editable=False)
+    lineage = models.CharField(
+        max_length=22,
+        blank=True,
+        default="",
+        db_default="",  # also for a worker of before, which writes rows without knowing of it
+        editable=False,
+    )
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
     auth_time = models.DateTimeField()

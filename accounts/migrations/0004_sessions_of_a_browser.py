@@ -29,8 +29,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="session",
             name="lineage",
-            field=models.CharField(blank=True, default="", editable=False, max_length=22),
-            preserve_default=False,
+            field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=22),
         ),
         migrations.AddIndex(
             model_name="session",

@@ -1,4 +1,4 @@
-"""DeviceAuthorization: what a device asked for, and what became of it. More rules stand in migration 0008."""
+"""DeviceAuthorization: what a device asked for, and what became of it. More rules stand in migration 0009."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ class DeviceAuthorization(models.Model):
     poll_interval = models.DurationField(default=FIRST_INTERVAL)
     last_polled_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
-    # The database itself deletes the row with its grant (migration 0008), since grants are purged in SQL.
+    # The database itself deletes the row with its grant (migration 0009), since grants are purged in SQL.
     grant = models.OneToOneField(Grant, null=True, on_delete=models.CASCADE, related_name="+", db_constraint=False)
     redeemed_at = models.DateTimeField(null=True)
 

@@ -4,12 +4,14 @@ import secrets
 import uuid
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from accounts.models import Session, User
 from realms.models import Realm
 from tokens.models.clients import Client
 from tokens.vocabulary import RevocationReason
+
+_NO_CLAIMS = Value({}, models.JSONField())  # also for a worker of before, which writes rows without knowing of it
 
 
 def new_grant_id() -> uuid.UUID:
@@ -31,7 +33,8 @@ class Grant(models.Model):
     session = models.ForeignKey(Session, null=True, on_delete=models.SET_NULL, related_name="+")
     scopes = models.JSONField(default=list)
     resources = models.JSONField(default=list)
-    claims = models.JSONField(default=dict)  # names of claims asked for one by one, by where they are told
+    # Names of claims asked for one by one, by where they are told.
+    claims = models.JSONField(default=dict, db_default=_NO_CLAIMS)
     redirect_uri = models.CharField(max_length=2_000, blank=True)
     code_challenge = models.CharField(max_length=43, blank=True)
     nonce = models.CharField(max_length=512, blank=True)

@@ -87,6 +87,17 @@ class TestTokens:
         tokens = device.poll(codes["device_code"]).json()
         assert claims_of(tokens["access_token"])["aud"] == "https://api.example.org"
 
+    @pytest.mark.spec("RFC 8628 §3.1, RFC 8707 §2.1: resource means what it does at /authorize")
+    def test_without_a_resource_the_audience_is_the_issuer(
+        self, realm: Realm, ana: User, browser: Browser, now: datetime
+    ) -> None:
+        device = register_device(realm, browser, now, resources=("https://api.example.org",))
+        device.app.sign_in()
+        codes = device.codes(scope="notes:read")
+        device.decide(codes["user_code"])
+        tokens = device.poll(codes["device_code"]).json()
+        assert claims_of(tokens["access_token"])["aud"] == realm.issuer
+
     @pytest.mark.spec("RFC 8628 §3.5 denied, access_denied")
     def test_the_device_learns_that_it_was_denied(self, device: Device) -> None:
         codes = device.codes()

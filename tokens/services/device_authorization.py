@@ -79,11 +79,12 @@ def _begin(
 ) -> tuple[UUID, str]:
     """Write the row under a code that no other row has."""
     refreshes = GrantType.REFRESH_TOKEN in client.grant_types
+    resources.within(asked.resources, tuple(client.resources))
     columns = {
         "realm": realm,
         "client": client,
         "scopes": list(scopes.grantable(asked.scopes, tuple(client.scopes), refreshes=refreshes)),
-        "resources": list(resources.within(asked.resources, tuple(client.resources))),
+        "resources": list(asked.resources),
         "asked_from": address_block(peer),
         "created_at": now,
         "expires_at": now + LIFETIME,

@@ -88,11 +88,12 @@ GrantRequest = ClientCredentialsRequest | CodeRequest | RefreshGrantRequest | De
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """`POST /token`."""
+    """`POST /token`, with `resource` (RFC 8707 §2.2)."""
 
     client: PresentedClient
     grant_type: GrantType
     grant: GrantRequest
+    resources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def parse_token_request(request: ProtocolRequest) -> TokenRequest:
         grant_type = GrantType(required(fields, "grant_type"))
     except ValueError as error:
         raise UnsupportedGrantType from error
-    return TokenRequest(client, grant_type, _grant_request(grant_type, fields, resources))
+    return TokenRequest(client, grant_type, _grant_request(grant_type, fields, resources), resources)
 
 
 def _grant_request(grant_type: GrantType, fields: Mapping[str, str], resources: tuple[str, ...]) -> GrantRequest:

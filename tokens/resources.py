@@ -21,6 +21,21 @@ def within(asked: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:
     return asked or allowed
 
 
+def narrowed(asked: tuple[str, ...], audience: tuple[str, ...], *, issuer: str) -> tuple[str, ...]:
+    """The audience of a token that is for fewer resources than its grant (§2.2).
+
+    Arguments:
+        asked: the resources of the token request; () for all of the grant.
+        audience: the grant's.
+        issuer: stays in the audience where it is there, so that userinfo may be asked.
+
+    Raises:
+        InvalidTarget: something that wasn't granted.
+    """
+    kept = within(asked, audience)
+    return (*kept, issuer) if issuer in audience and issuer not in kept else kept
+
+
 def is_resource(text: str) -> bool:
     """Whether a text is an absolute URI without a fragment (RFC 8707 §2); one of the web has a host."""
     if not _URI.fullmatch(text):

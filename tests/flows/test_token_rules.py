@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import jwt
 import pytest
@@ -14,8 +15,9 @@ from keys.models import KeyPair
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from realms.models import Realm
-from tests.flows.code_flow import CALLBACK, App, post, register
+from tests.flows.code_flow import CALLBACK, App, post, register, sent_back
 from tests.flows.test_code_exchange import claims_of
+from tests.flows.test_token import error
 from tests.provider import Browser
 from tests.tokens.clients import basic
 from tests.tokens.clients import register as register_machine
@@ -95,9 +97,34 @@ def test_a_refresh_for_less_leaves_the_grant_its_scope(app: App) -> None:
 def test_a_refresh_keeps_to_the_resources_of_the_grant(app: App) -> None:
     tokens = app.exchange(app.code(scope="notes:read offline_access", resource=RESOURCES[0])).json()
     assert claims_of(tokens["access_token"])["aud"] == RESOURCES[0]
-    next_ones = app.refresh(tokens["refresh_token"], resource=RESOURCES[1]).json()
-    assert claims_of(next_ones["access_token"])["aud"] == RESOURCES[0]
-    assert claims_of(next_ones["access_token"])["scope"] == "notes:read offline_access"
+    for resource in (None, "", RESOURCES[0]):
+        tokens = app.refresh(tokens["refresh_token"], resource=resource).json()
+        assert claims_of(tokens["access_token"])["aud"] == RESOURCES[0]
+        assert claims_of(tokens["access_token"])["scope"] == "notes:read offline_access"
+
+
+@pytest.mark.spec("RFC 8707 §2 invalid-target, RFC 8707 §2.2 no-more-than-granted")
+def test_a_resource_that_was_not_granted_is_no_audience_of_a_code_or_a_refresh(app: App) -> None:
+    code = app.code(scope="openid offline_access", resource=RESOURCES[0])
+    for wrong in ("https://evil.example", "no uri", f"{RESOURCES[0]}#x"):  # refused before the code is spent
+        assert error(app.exchange(code, resource=wrong)) == (400, "invalid_target")
+    tokens = app.exchange(code).json()
+    for wrong in ("https://evil.example", RESOURCES[1]):
+        assert error(app.refresh(tokens["refresh_token"], resource=wrong)) == (400, "invalid_target")
+    assert claims_of(app.refresh(tokens["refresh_token"]).json()["access_token"])["aud"] == [RESOURCES[0], ISSUER]
+    assert error(app.exchange(app.code(resource=RESOURCES[0]), resource=RESOURCES[1])) == (400, "invalid_target")
+
+
+@pytest.mark.spec("RFC 8707 §2.2 narrows, RFC 8707 §2 audience, RFC 9700 §2.3 audience")
+def test_a_token_request_may_name_fewer_resources_than_were_granted(app: App) -> None:
+    both = urlencode([("resource", resource) for resource in RESOURCES])
+    address = app.authorize(scope="notes:read offline_access").wsgi_request.get_full_path()
+    code = sent_back(app.browser.get(f"{address}&{both}"))["code"]
+    tokens = app.exchange(code, resource=RESOURCES[1]).json()
+    assert claims_of(tokens["access_token"])["aud"] == RESOURCES[1]
+    tokens = app.refresh(tokens["refresh_token"], resource=RESOURCES[0]).json()
+    assert claims_of(tokens["access_token"])["aud"] == RESOURCES[0]
+    assert claims_of(app.refresh(tokens["refresh_token"]).json()["access_token"])["aud"] == list(RESOURCES)
 
 
 @pytest.mark.spec("RFC 9700 §2.2.2 public-rotation, RFC 9700 §4.14.2 replay-detected")

@@ -9,6 +9,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.acr import SINGLE_FACTOR
+from accounts.claims import SCOPE_CLAIMS, SUPPORTED_CLAIMS
 from accounts.models import User
 from realms.models import Realm
 from tests.flows.code_flow import CALLBACK, CHALLENGE, App, post, register, sent_back, sent_by_fragment
@@ -76,6 +77,32 @@ def test_the_person_is_read_only_for_an_id_token_that_tells_of_them(
         assert "id_token" not in found
     with django_assert_num_queries(5):  # the realm, the session, the person and their roles, the client, the grant
         app.authorize(response_type="id_token", claims=EMAIL)
+
+
+@pytest.mark.spec("design: product.md, ID token < 2 KB")
+def test_an_id_token_with_every_claim_of_an_ordinary_person_is_below_2_kb(
+    realm: Realm, browser: Browser, now: datetime
+) -> None:
+    make_person(
+        "ana.maria.lima",
+        realm=realm,
+        name="Ana Maria Gonçalves Lima",
+        given_name="Ana Maria",
+        family_name="Gonçalves Lima",
+        email="ana.maria.lima@example.org",
+        email_verified=True,
+        locale="pt-PT",
+        zoneinfo="Europe/Lisbon",
+        phone_number="+351211234567",
+        address="Rua das Flores 12\n1200-195 Lisboa\nPortugal",
+    )
+    app = register(realm, browser, now, scopes=("openid", *SCOPE_CLAIMS), response_types=tuple(ResponseType))
+    app.sign_in("ana.maria.lima")
+    claims = asked(id_token=dict.fromkeys(SUPPORTED_CLAIMS))
+    answer = sent_by_fragment(app.authorize(response_type="code id_token token", claims=claims, nonce="n" * 64))
+    assert set(SUPPORTED_CLAIMS) <= claims_of(answer["id_token"]).keys()
+    longer = 683 - 86  # characters of an RS256 signature of 4096 bits, against ES256's
+    assert len(answer["id_token"]) + longer < 2_048
 
 
 @pytest.mark.spec("OpenID Connect Core §5.5, userinfo")

@@ -75,8 +75,6 @@ def test_the_person_is_read_only_for_an_id_token_that_tells_of_them(
         with django_assert_num_queries(3):  # the realm, the client, the rotation
             found = app.refresh(token).json()
         assert "id_token" not in found
-    with django_assert_num_queries(5):  # the realm, the session, the person and their roles, the client, the grant
-        app.authorize(response_type="id_token", claims=EMAIL)
 
 
 @pytest.mark.spec("design: product.md, ID token < 2 KB")

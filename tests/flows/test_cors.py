@@ -272,7 +272,9 @@ def test_an_origin_costs_one_query_and_no_origin_none(app: App, browser: Browser
 def test_the_query_goes_by_an_index(app: App) -> None:
     plan = Client.objects.filter(cors_origins__contains=[ORIGIN])
     with connection.cursor() as cursor:
+        # A table of one row is read whole, by one way or another; what is left is the index of the origins.
         cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
     assert "client_cors_origins" in plan.explain()
 
 

@@ -84,6 +84,35 @@ def test_without_a_proof_the_person_is_asked_and_may_stay(app: App) -> None:
     assert not is_signed_in(app)
 
 
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 asked, RFC 9700 §4.3: no tokens in addresses")
+@pytest.mark.parametrize("by_post", [True, False])
+def test_the_page_that_asks_knows_client_and_target_without_the_hint(by_post: bool, app: App, realm: Realm) -> None:
+    make_person("bo", realm=realm)
+    other = App(app.client, app.secret, Browser())
+    other.sign_in("bo")
+    token = hint(other)
+    asked = {"id_token_hint": token, "post_logout_redirect_uri": AFTER, "state": "s1", "ui_locales": "de en", "x": "y"}
+    answer = post(app.browser, "/logout", asked) if by_post else logout(app, **asked)
+    known = {"client_id": "app", "post_logout_redirect_uri": AFTER, "state": "s1", "ui_locales": "de en"}
+    assert answer["Location"] == f"/logout/confirm?{urlencode(known)}"
+    assert "<strong>Notes</strong>" in app.browser.get(answer["Location"]).content.decode()
+    assert post(app.browser, answer["Location"], {"go": "on"})["Location"] == f"{AFTER}&state=s1"
+    assert not is_signed_in(app)
+    assert is_signed_in(other)
+
+
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 asked, OIDC RP-Initiated Logout §2 hint-of-client")
+def test_a_hint_too_long_for_an_address_is_no_obstacle(app: App, realm: Realm, now: datetime) -> None:
+    asked = {"id_token_hint": "a" * 9_000, "client_id": "app", "post_logout_redirect_uri": AFTER}
+    page = post(app.browser, "/logout", asked)["Location"]
+    assert post(app.browser, page, {"go": "on"})["Location"] == AFTER
+    app.sign_in()
+    unknown = post(app.browser, "/logout", {"id_token_hint": "a" * 9_000, "post_logout_redirect_uri": AFTER})
+    assert (unknown.status_code, is_signed_in(app)) == (400, True)
+    register(realm, app.browser, now, client_id="other")
+    assert post(app.browser, "/logout", {**asked, "id_token_hint": hint(app), "client_id": "other"}).status_code == 400
+
+
 def test_nobody_else_can_press_the_button(app: App) -> None:
     strict = Browser(enforce_csrf_checks=True)
     strict.cookies = app.browser.cookies

@@ -1,7 +1,7 @@
 """RP-initiated logout's decision (OpenID Connect RP-Initiated Logout §2, §3)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -30,13 +30,14 @@ class SignedOut:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationNeeded:
-    """Whoever asks didn't prove that it is about this person: they decide; the request goes on with this query."""
+    """Whoever asks didn't prove that it is about this person: they decide; what is left to know is in this query."""
 
     query: str
     client: Client | None
 
 
 Outcome = SignedOut | ConfirmationNeeded
+_STILL_ASKED = ("post_logout_redirect_uri", "state", "ui_locales")
 
 
 def sign_out(
@@ -66,7 +67,7 @@ def sign_out(
     if live is None:
         return SignedOut(target)
     if not (confirmed or _is_about(hint, live, client=client, realm=realm)):
-        return ConfirmationNeeded(raw.query(), client)
+        return ConfirmationNeeded(_to_confirm(raw, client), client)
     actor = f"user:{live.person.subject}"
     end_session(live.session, reason=SessionEnd.SIGNED_OUT, actor=actor, now=now)
     return SignedOut(target)
@@ -104,6 +105,16 @@ def _target(raw: RawRequest, client: Client | None) -> str:
     if "state" not in raw.first:
         return uri
     return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': raw.get('state')})}"
+
+
+def _to_confirm(raw: RawRequest, client: Client | None) -> str:
+    """What the confirmation page has to know. The hint has done its part: it named the client, and proved nothing.
+
+    It may be longer than an address, and an ID token has no place in one, which logs keep (RFC 9700 §4.3).
+    """
+    named = [("client_id", client.client_id)] if client else []
+    asked = [(name, raw.get(name)) for name in _STILL_ASKED if raw.get(name)]
+    return replace(raw, pairs=[*named, *asked]).query()
 
 
 def _is_about(hint: Mapping[str, Any] | None, live: LiveSession, *, client: Client | None, realm: Realm) -> bool:

@@ -22,7 +22,8 @@ class RefreshToken:
         """What the grant says, for the scopes that are asked for this time.
 
         An ID token comes along only where the request names `openid`: an RS256 signature with 4096 bits
-        costs more than all the rest.
+        costs more than all the rest. It has no nonce, which was for the answer to the authorization request
+        (OpenID Connect Core §12.2).
 
         Raises:
             InvalidGrant: the refresh token is not honoured.
@@ -31,4 +32,4 @@ class RefreshToken:
         grant_id, generation = open_refresh_token(request.refresh_token, realm=realm, now=now)
         wanted = scopes.OPENID in request.scopes
         granted = redeem(grant_id, generation, realm=realm, client=client, now=now, with_id_token=wanted)
-        return replace(granted, scopes=scopes.within(request.scopes, granted.scopes))
+        return replace(granted, scopes=scopes.within(request.scopes, granted.scopes), nonce="")

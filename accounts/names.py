@@ -9,6 +9,11 @@ MAX_USERNAME = 150
 MAX_EMAIL = 254
 MAX_ROLES_TEXT = 128  # all roles of a membership travel in every access token, which stays below 1 KB
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+# Letters and marks that nobody sees either (Unicode DerivedCoreProperties, Default_Ignorable_Code_Point), and the
+# blank Braille pattern.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _UNREADABLE = "\ufffd"  # in the place of bytes that are no text
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -42,7 +47,11 @@ def check_username(text: str) -> str:
     """
     if not text or len(text) > MAX_USERNAME or len(canonical(text)) > MAX_USERNAME:
         raise NameRefused(f"A user name has 1 to {MAX_USERNAME} characters.")
-    if _UNREADABLE in text or any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text):
+    if (
+        _UNREADABLE in text
+        or _UNSEEN.search(text)
+        or any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in text)
+    ):
         raise NameRefused("A user name has no white space and no invisible characters.")
     return text
 

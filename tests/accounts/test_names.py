@@ -73,6 +73,7 @@ def test_ordinary_names_are_allowed(name: str) -> None:
         "\ud800",
         "a\u2028b",
         "\u0378",
+        *(f"ana{unseen}" for unseen in "\u034f\u115f\u1160\u17b4\u180b\u180f\u2800\u3164\ufe00\ufe0f\uffa0\U000e0100"),
     ],
 )
 def test_names_that_could_deceive_are_refused(name: str) -> None:

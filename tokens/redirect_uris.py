@@ -25,12 +25,14 @@ def fault(uri: str) -> str:
         return "is no URI"
     if "#" in uri or "@" in parts.netloc:
         return "has a fragment or a user name"
+    if parts.netloc and not _HOST.fullmatch(_host(parts)):
+        return "has no host name"
     return _scheme_fault(parts)
 
 
 def _scheme_fault(parts: SplitResult) -> str:
     if parts.scheme == "https":
-        return "" if _HOST.fullmatch(_host(parts)) else "has no host name"
+        return "" if parts.netloc else "has no host name"
     if parts.scheme == "http":
         return "" if is_loopback(parts) else "uses http for a host that isn't this machine"
     return "" if _PRIVATE_SCHEME.fullmatch(parts.scheme) else "needs https, or a scheme of the app's own with a dot"

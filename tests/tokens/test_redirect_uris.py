@@ -16,6 +16,7 @@ GOOD = (
     "http://[::1]:3000/cb",
     "http://localhost:3000/cb",
     "org.example.app:/cb",
+    "org.example.app://cb",
 )
 BAD = (
     "", "/cb", "cb", "http://app.example.org/cb", "http://127.0.0.1.example.org/cb", "https://", "https:///cb",
@@ -24,6 +25,7 @@ BAD = (
     "data:text/html,x", "myapp:/cb", "https://app.example.org:99999/", "https://[::1/cb", "https://ä.example/",
     "https://app.example.org;script-src/cb", "https://app.example.org,x/cb", "https://app.example.org'/cb",
     "https://app%2eexample.org/cb", "https://app.example.org:80:80/cb", "https://:443/cb", "https://[::1]x/cb",
+    "http://[::1%25;x]/cb", "http://[::1%;script-src]:80/cb", "org.example.app://a;script-src/x", "org.example.app://a,b/x",
     "https://app.example.org/\\evil", "https://app.example.org/" + "a" * 2_000,
 )  # fmt: skip
 

@@ -127,14 +127,14 @@ def impact(realm_id: int, now: datetime) -> Mapping[str, int]:
     }
 
 
-def consented_scopes(*, user_id: int, client_id: int) -> frozenset[str]:
-    """What a person has allowed a client before.
+def consented_scopes(*, user_id: int, client_id: int) -> frozenset[str] | None:
+    """What a person has allowed a client before; None where they were never asked.
 
     Arguments:
         user_id, client_id: primary keys.
     """
     found = Consent.objects.filter(user_id=user_id, client_id=client_id).values_list("scopes", flat=True).first()
-    return frozenset(found or ())
+    return None if found is None else frozenset(found)
 
 
 def next_logout_attempt() -> datetime | None:

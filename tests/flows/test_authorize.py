@@ -221,6 +221,23 @@ class TestConsent:
         assert urlsplit(app.authorize(scope="openid profile")["Location"]).path == "/consent"
         assert urlsplit(app.authorize(scope="openid", prompt="consent")["Location"]).path == "/consent"
 
+    @pytest.mark.spec("RFC 6749 §10.12 explicit-consent, OIDC Core §3.1.2.4 consent")
+    def test_a_client_without_scopes_is_asked_about_like_any_other(
+        self, realm: Realm, ana: User, browser: Browser, now: datetime
+    ) -> None:
+        resource = "https://notes.example.org/"
+        app = register(realm, browser, now, first_party=False, scopes=(), resources=(resource,))
+        app.sign_in()
+        changes: dict[str, str | None] = {"scope": None, "resource": resource}
+        assert sent_back(app.authorize(**changes, prompt="none"))["error"] == "consent_required"
+        page = app.authorize(**changes)["Location"]
+        assert urlsplit(page).path == "/consent"
+        assert "It could" not in app.browser.get(page).content.decode()
+        assert not Grant.objects.exists()
+        assert "code" in sent_back(post(app.browser, page, {"decision": "allow"}))
+        assert Consent.objects.get().scopes == []
+        assert "code" in sent_back(app.authorize(**changes))
+
     @pytest.mark.spec("RFC 6749 §4.1.2.1 error, OIDC Core §3.1.2.6 error, access_denied")
     def test_the_client_learns_that_it_was_denied(self, app: App) -> None:
         page = app.authorize()["Location"]

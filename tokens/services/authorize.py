@@ -209,7 +209,8 @@ def _must_consent(client: Client, wanted: AuthorizationRequest, scopes: tuple[st
         return True
     if client.first_party:
         return False
-    return not set(scopes) <= consented_scopes(user_id=live.person.pk, client_id=client.pk)
+    allowed = consented_scopes(user_id=live.person.pk, client_id=client.pk)
+    return allowed is None or not set(scopes) <= allowed  # no scope at all is asked for once as well
 
 
 def _granted(

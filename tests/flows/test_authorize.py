@@ -13,7 +13,7 @@ from tests.flows.code_flow import CALLBACK, App, post, register, sent_back
 from tests.provider import Browser, make_person, make_realm
 from tokens.models import Consent, Grant
 from tokens.services.clients import ClientRefused
-from tokens.vocabulary import GrantType
+from tokens.vocabulary import AuthMethod, GrantType
 
 ISSUER = "https://id.example.test"
 
@@ -237,6 +237,33 @@ class TestConsent:
         assert "code" in sent_back(post(app.browser, page, {"decision": "allow"}))
         assert Consent.objects.get().scopes == []
         assert "code" in sent_back(app.authorize(**changes))
+
+    @pytest.mark.spec("RFC 8252 §8.6 not-automatic, RFC 6749 §10.2: repeated requests")
+    @pytest.mark.parametrize("uri", ["http://127.0.0.1:5000/cb", "http://[::1]/cb", "org.example.app:/cb"])
+    def test_an_app_that_anybody_could_pass_for_is_asked_about_each_time(
+        self, uri: str, realm: Realm, ana: User, browser: Browser, now: datetime
+    ) -> None:
+        app = register(
+            realm, browser, now, first_party=False, auth_method=AuthMethod.NONE, redirect_uris=(uri, CALLBACK)
+        )
+        app.sign_in()
+        for _ in range(2):
+            page = app.authorize(redirect_uri=uri)["Location"]
+            assert urlsplit(page).path == "/consent"
+            assert post(app.browser, page, {"decision": "allow"})["Location"].startswith(f"{uri}?code=")
+        silent = app.authorize(redirect_uri=uri, prompt="none")["Location"]
+        assert silent.startswith(f"{uri}?error=consent_required")
+        assert "code" in sent_back(app.authorize())  # there the person's browser vouches for the host
+
+    @pytest.mark.spec("RFC 8252 §8.6 not-automatic")
+    def test_what_a_secret_proves_needs_no_second_question(
+        self, realm: Realm, ana: User, browser: Browser, now: datetime
+    ) -> None:
+        uri = "http://127.0.0.1:5000/cb"
+        app = register(realm, browser, now, first_party=False, redirect_uris=(uri,))
+        app.sign_in()
+        post(app.browser, app.authorize(redirect_uri=uri)["Location"], {"decision": "allow"})
+        assert app.authorize(redirect_uri=uri, prompt="none")["Location"].startswith(f"{uri}?code=")
 
     @pytest.mark.spec("RFC 6749 §4.1.2.1 error, OIDC Core §3.1.2.6 error, access_denied")
     def test_the_client_learns_that_it_was_denied(self, app: App) -> None:

@@ -8,6 +8,7 @@ sent to a client before they proved who they are, not even with an error, unless
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from accounts.acr import acr_of
 from accounts.claims import standard_claims
@@ -145,7 +146,7 @@ def _decide(
         raise AuthorizationRefused("access_denied", "The person did not allow it.")
     scopes = granted_scopes(wanted, asked.client)
     shown = _to_be_allowed(asked.client, wanted, scopes)
-    if decision is None and _must_consent(asked.client, wanted, shown, live):
+    if decision is None and _must_consent(asked, wanted, shown, live):
         if silent:
             raise AuthorizationRefused("consent_required", "The person has not allowed this yet.")
         return ConsentNeeded(asked.client, live.person, shown, asked.redirect_uri, asked.raw.query())
@@ -204,11 +205,19 @@ def _to_be_allowed(client: Client, wanted: AuthorizationRequest, scopes: tuple[s
     return tuple(dict.fromkeys((*scopes, *wanted.claims.within(frozenset(client.scopes)).scopes)))
 
 
-def _must_consent(client: Client, wanted: AuthorizationRequest, scopes: tuple[str, ...], live: LiveSession) -> bool:
+def _must_consent(asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str, ...], live: LiveSession) -> bool:
+    """Whether the person has to be asked; what they said before counts only for a client that is surely the same one.
+
+    On a person's own device any program may take the client_id and the address of a public client, so it is asked
+    about each time (RFC 8252 §8.6, RFC 6749 §10.2).
+    """
+    client = asked.client
     if Prompt.CONSENT in wanted.prompts:
         return True
     if client.first_party:
         return False
+    if client.kind == ClientKind.PUBLIC and urlsplit(asked.redirect_uri).scheme != "https":
+        return True
     allowed = consented_scopes(user_id=live.person.pk, client_id=client.pk)
     return allowed is None or not set(scopes) <= allowed  # no scope at all is asked for once as well
 

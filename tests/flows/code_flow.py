@@ -21,6 +21,10 @@ VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 SCOPES = ("openid", "profile", "email", "offline_access", "notes:read")
 
+# What browsers say of a form that opens a page (Fetch Metadata §2). With the first they send no cookie of ours.
+OTHER_SITE = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
+OUR_SITE = {**OTHER_SITE, "sec-fetch-site": "same-origin"}
+
 
 @dataclass
 class App:
@@ -128,6 +132,15 @@ def posted_back(response: Any) -> dict[str, str]:
     found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
     assert len(dict(found)) == len(found)
     return {name: html.unescape(value) for name, value in found}
+
+
+def resent(page: Any) -> dict[str, str]:
+    """What the form sends once more that came from another site."""
+    text = page.content.decode()
+    assert '<form method="post" id="form-post">' in text
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', text)
+    assert len(dict(found)) == len(found)
+    return {html.unescape(name): html.unescape(value) for name, value in found}
 
 
 def _target(response: Any) -> SplitResult:

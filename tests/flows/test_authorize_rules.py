@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import Session, User
 from realms.models import Realm
-from tests.flows.code_flow import CALLBACK, CHALLENGE, App, post, register, sent_back
+from tests.flows.code_flow import CALLBACK, CHALLENGE, OTHER_SITE, OUR_SITE, App, post, register, resent, sent_back
 from tests.flows.test_code_exchange import claims_of
 from tests.provider import Browser
 from tokens.models import Client, Grant
@@ -286,3 +286,27 @@ def test_a_request_for_claims_that_nobody_has_is_no_error(app: App) -> None:
     assert not {"email", "no_such_claim", "name#ja-Kana-JP"} & claims_of(tokens["id_token"]).keys()
     told = app.browser.get("/userinfo", headers={"authorization": f"Bearer {tokens['access_token']}"}).json()
     assert told.keys() == {"sub"}
+
+
+@pytest.mark.spec("OIDC Core §3.1.2.1 get-and-post, house: a form of another site comes without the cookie (SameSite)")
+def test_whoever_is_signed_in_stays_so_for_a_form_of_another_site(app: App) -> None:
+    form = {
+        "response_type": "code", "client_id": "app", "redirect_uri": CALLBACK, "scope": "openid", "prompt": "none",
+        "code_challenge": CHALLENGE, "code_challenge_method": "S256", "state": '"><script>alert(1)</script>',
+        "<b x='": "y",
+    }  # fmt: skip
+    page = post(Browser(), "/authorize", form, **OTHER_SITE)
+    assert (page.status_code, page["Cache-Control"]) == (200, "no-store")
+    assert resent(page) == form
+    assert b"<script>" not in page.content
+    assert "form-action" not in page["Content-Security-Policy"]
+    answer = sent_back(post(app.browser, "/authorize", resent(page), **OUR_SITE))
+    assert (answer["state"], "code" in answer) == (form["state"], True)
+    others: tuple[dict[str, str], ...] = (
+        {},
+        {**OTHER_SITE, "sec-fetch-site": "same-site"},
+        {**OTHER_SITE, "sec-fetch-dest": "iframe"},
+    )
+    for headers in others:  # the cookie came along, or the page would not be shown
+        assert sent_back(post(Browser(), "/authorize", form, **headers))["error"] == "login_required"
+    assert "code" in sent_back(post(app.browser, "/authorize", form, **OTHER_SITE))

@@ -12,7 +12,7 @@ from accounts.vocabulary import SessionEnd
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
-from tests.flows.code_flow import App, post, register, sent_back
+from tests.flows.code_flow import OTHER_SITE, OUR_SITE, App, post, register, resent, sent_back
 from tests.provider import Browser, make_person, make_realm
 
 AFTER = "https://app.example.org/bye?x=1"
@@ -64,6 +64,18 @@ def test_a_hint_that_is_over_is_still_one(app: App) -> None:
 def test_by_post_it_is_the_same(app: App) -> None:
     answer = post(app.browser, "/logout", {"id_token_hint": hint(app), "post_logout_redirect_uri": AFTER})
     assert (answer.status_code, answer["Location"]) == (303, AFTER)
+    assert not is_signed_in(app)
+
+
+@pytest.mark.spec("OIDC RP-Initiated Logout §2 get-and-post, OIDC RP-Initiated Logout §2 signed-out")
+def test_a_form_of_another_site_ends_the_session_although_it_comes_without_the_cookie(app: App) -> None:
+    form = {"id_token_hint": hint(app), "post_logout_redirect_uri": AFTER, "state": "s1"}
+    page = post(Browser(), "/logout", form, **OTHER_SITE)
+    assert page.status_code == 200
+    assert resent(page) == form
+    assert is_signed_in(app)
+    answer = post(app.browser, "/logout", resent(page), **OUR_SITE)
+    assert (answer.status_code, answer["Location"]) == (303, f"{AFTER}&state=s1")
     assert not is_signed_in(app)
 
 

@@ -2,14 +2,20 @@
 
 from abc import abstractmethod
 from http import HTTPStatus
+from typing import cast
 
+from csp.decorators import csp_replace
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts.views import Page, notice
 from keys.errors import KeysError
+from realms.models import Realm
 from tokens.errors import OAuthError, PageError
 from tokens.protocol import ProtocolRequest
+from tokens.reading import Pairs, authorization_pairs
 from tokens.views.base import plain_request
 
 _GO_BACK = gettext_lazy(
@@ -42,8 +48,34 @@ class ProtocolPage(Page):
         return self.decide(request, plain_request(request))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Decide."""
-        return self.decide(request, plain_request(request))
+        """Decide; but first have the browser show who it is, where the form of another site came without."""
+        asked = plain_request(request)
+        if _came_without_cookies(request):
+            return _once_more(request, self.realm, authorization_pairs(asked))
+        return self.decide(request, asked)
+
+
+def _came_without_cookies(request: HttpRequest) -> bool:
+    """Whether the browser kept the session's cookie back, since the form is another site's (SameSite=Lax).
+
+    Whoever is signed in would seem not to be: asked for their password again, or told that they are signed out.
+    In a frame it makes no difference: there our page would not be shown (Fetch Metadata §2.1, §2.4).
+    """
+    whence = request.headers.get("Sec-Fetch-Site"), request.headers.get("Sec-Fetch-Dest")
+    return whence == ("cross-site", "document") and settings.SESSION_COOKIE_NAME not in request.COOKIES
+
+
+def _once_more(request: HttpRequest, realm: Realm, fields: Pairs) -> HttpResponse:
+    """The same form from here, which sends itself, or by a press of its button where there is no script.
+
+    It opens nothing: a link of the other site, which is a GET, would have come with the cookie.
+    """
+
+    @csp_replace({"form-action": None})  # browsers hold it against the redirect to the client as well
+    def page(request: HttpRequest) -> HttpResponse:
+        return render(request, "tokens/post_again.html", {"realm": realm, "fields": fields})
+
+    return cast("HttpResponse", page(request))
 
 
 def see_other(address: str) -> HttpResponse:

@@ -64,6 +64,16 @@ def end_session(session: Session, *, reason: SessionEnd, actor: str, now: dateti
     return session.pk in _end(together, reason=reason, actor=actor, now=now)
 
 
+def hold_session(session: Session) -> bool:
+    """Keep a session from ending until the caller's transaction does.
+
+    Returns:
+        Whether it stands; False where it has ended since it was read.
+    """
+    standing = Session.objects.select_for_update(no_key=True).filter(pk=session.pk, ended_at__isnull=True)
+    return standing.first() is not None
+
+
 def end_sessions_of(person: User, *, reason: SessionEnd, actor: str, now: datetime, realm: Realm | None = None) -> int:
     """End every session of a person that has not ended, those included that are over by their age.
 

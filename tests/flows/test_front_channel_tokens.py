@@ -22,6 +22,8 @@ from tests.provider import PASSWORD, Browser, make_person, make_realm
 from tokens.claims import grant_in
 from tokens.id_token import half_hash
 from tokens.models import Client, Consent, Grant
+from tokens.services import authorize
+from tokens.services.issuance import issue_through_browser
 from tokens.vocabulary import ResponseType, RevocationReason
 
 ISSUER = "https://id.example.test"
@@ -221,6 +223,22 @@ def test_each_of_two_tabs_gets_its_own(app: App) -> None:
     assert userinfo(app, one["access_token"]).status_code == 401
     assert userinfo(app, other["access_token"]).status_code == 200
     assert claims_of(app.exchange(other["code"]).json()["id_token"])["nonce"] == "other"
+
+
+@pytest.mark.spec("OpenID Connect Back-Channel Logout §2.3, house: no client learns of a session that has ended")
+@pytest.mark.parametrize("response_type", sorted({*WITH_ID_TOKEN, *WITH_TOKEN}))
+def test_a_session_that_ends_meanwhile_gives_no_tokens(
+    response_type: str, app: App, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*args: Any, **more: Any) -> Any:
+        end_session(Session.objects.get(), reason=SessionEnd.SIGNED_OUT, actor="", now=now)
+        return issue_through_browser(*args, **more)
+
+    monkeypatch.setattr(authorize, "issue_through_browser", too_late)
+    answer = answered(app, response_type=response_type)
+    assert (answer["error"], answer["state"]) == ("login_required", "s1")
+    assert answer.keys() == {"error", "error_description", "state", "iss"}
+    assert not Grant.objects.exists()
 
 
 @pytest.mark.spec("RFC 9700 §4.7, house: two tabs")

@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from django.db import transaction
+
 from accounts.acr import acr_of
 from accounts.claims import standard_claims
 from accounts.models import User
 from accounts.selectors import LiveSession, person_facts
+from accounts.services.sessions import hold_session
 from keys import api
 from keys.errors import TokenRefused
 from realms.models import Realm
@@ -225,7 +228,11 @@ def _must_consent(asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str
 def _granted(
     asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str, ...], *, live: LiveSession, now: datetime
 ) -> dict[str, str]:
-    """The grant's row and what the client gets of it right away; the row comes last, so none is without its answer."""
+    """The grant's row and what the client gets of it right away; the row comes last, so none is without its answer.
+
+    A code of a session that ends in this moment is refused later; tokens are not, and nobody would tell their
+    client of the end.
+    """
     grant = new_grant(
         realm=asked.realm,
         client=asked.client,
@@ -236,7 +243,10 @@ def _granted(
         now=now,
     )
     answer = _answer_of(grant, wanted.response_type, live=live, now=now)
-    grant.save(force_insert=True)
+    with transaction.atomic():
+        if wanted.response_type is not ResponseType.CODE and not hold_session(live.session):
+            raise AuthorizationRefused("login_required", "The person has just signed out.")
+        grant.save(force_insert=True)
     return answer
 
 

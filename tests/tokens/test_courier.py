@@ -212,6 +212,21 @@ def test_after_an_outage_it_looks_again(monkeypatch: pytest.MonkeyPatch) -> None
     assert found == [timedelta(seconds=30)]
 
 
+def test_a_round_ends_in_time_however_much_is_left(
+    committed: Realm, now: datetime, party: RelyingParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came since it began, or an operator asked for, is only seen by the next one."""
+    monkeypatch.setattr(module, "_ROUND", timedelta(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(courier, "wake", lambda: None)
+        a_session(committed, party, now)()
+    worker = threading.Thread(target=lambda: found.append(make_round()))
+    found: list[timedelta | None] = []
+    worker.start()
+    worker.join(LIMIT)
+    assert (found, party.taken) == ([timedelta(seconds=0.5)], [])
+
+
 @pytest.mark.parametrize(
     ("ahead", "pause"),
     [(timedelta(hours=8), 60.0), (timedelta(seconds=5), 5.0), (timedelta(seconds=-9), 0.5)],

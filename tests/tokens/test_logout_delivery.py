@@ -167,6 +167,30 @@ def test_a_client_that_is_away_keeps_no_other_waiting(realm: Realm, ana: User, n
     assert [uri for uri, _token in post.posted] == [URI] + ["https://away.example.org/"] * 5
 
 
+@pytest.mark.parametrize("silence", [LogoutFailure.TIMEOUT, LogoutFailure.UNREACHABLE])
+def test_a_client_that_hangs_is_waited_for_once_before_the_others_are_told(
+    silence: str, realm: Realm, ana: User, now: datetime, clock: FakeClock
+) -> None:
+    """Each attempt at it takes seconds: with many sessions it would hold up everybody's sign-out for hours."""
+    hangs, app = told_client(realm, now, "hangs", uri="https://hangs.example.org/"), told_client(realm, now, "app")
+    for _ in range(5):
+        end(session_of(ana, realm, now, hangs), now)
+    clock.advance(SECOND)
+    for _ in range(2):
+        end(session_of(ana, realm, clock.now, app), clock.now)
+    post = Postbox([silence, "200", "200", silence])
+    deliver(clock, post)
+    assert [uri for uri, _token in post.posted] == ["https://hangs.example.org/", URI, URI] + [
+        "https://hangs.example.org/"
+    ] * 4
+    clock.advance(timedelta(hours=1))
+    end(session_of(ana, realm, now, hangs), now)  # a first attempt, and yet
+    end(session_of(ana, realm, clock.now, app), clock.now)
+    post = Postbox(["200"])
+    deliver(clock, post)
+    assert [uri for uri, _token in post.posted] == [URI] + ["https://hangs.example.org/"] * 6
+
+
 # --- Leases --------------------------------------------------------------------------------------------
 
 

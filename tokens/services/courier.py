@@ -19,6 +19,7 @@ logger = logging.getLogger("signet.logout")
 
 _SHORTEST, _LONGEST = timedelta(seconds=0.5), timedelta(minutes=1)  # between two looks
 _AFTER_AN_OUTAGE = timedelta(seconds=30)
+_ROUND = timedelta(seconds=15)  # then it looks for what came meanwhile, however much is left
 
 
 class Courier:
@@ -73,7 +74,7 @@ def make_round() -> timedelta | None:
     """Deliver what is due, with a connection that is closed again, and say when to come back."""
     try:
         close_old_connections()
-        deliver_due(clock=timezone.now)
+        deliver_due(clock=timezone.now, until=timezone.now() + _ROUND)
         following = next_logout_attempt()
     except (DatabaseError, InterfaceError) as error:
         logger.warning("logout.round_failed error=%s", type(error).__name__)

@@ -32,14 +32,19 @@ Post = Callable[[str, str], str]  # takes the address and the token, gives the H
 
 LEASE = timedelta(minutes=1)  # longer than anybody waits for a client
 _HOUSEKEEPING = timedelta(minutes=1)  # for as long rotate_keys delivers, at most
-# First attempts come before further ones: a client that is away keeps nobody else waiting. With IN instead of =
-# PostgreSQL may ask the inner question anew for each row, and lease many where one is meant.
+# A client that is away keeps nobody else waiting: last come those whose silence was waited for in vain, and first
+# attempts come before further ones. With IN instead of = PostgreSQL may ask the inner question anew for each row,
+# and lease many where one is meant.
+_SILENCE: list[str] = [LogoutFailure.TIMEOUT, LogoutFailure.UNREACHABLE]
 _CLAIM = """
     UPDATE tokens_logoutdelivery SET attempts = attempts + 1, next_attempt_at = %(lease)s
     WHERE id = (
         SELECT id FROM tokens_logoutdelivery
         WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= %(due)s
-        ORDER BY attempts, next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY client_id IN (
+            SELECT client_id FROM tokens_logoutdelivery
+            WHERE delivered_at IS NULL AND given_up_at IS NULL AND last_outcome = ANY(%(silence)s)
+        ), attempts, next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id
 """
@@ -89,7 +94,7 @@ def deliver_while_keeping_house(now: datetime) -> int:
 def _claim(*, due: datetime, now: datetime) -> LogoutDelivery | None:
     """Take one row that is due, for the length of a lease; None where there is none that nobody else takes."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"due": due, "lease": now + LEASE})
+        cursor.execute(_CLAIM, {"due": due, "lease": now + LEASE, "silence": _SILENCE})
         row = cursor.fetchone()
     if row is None:
         return None

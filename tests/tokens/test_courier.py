@@ -202,8 +202,14 @@ def test_without_a_database_a_worker_starts_all_the_same(monkeypatch: pytest.Mon
     resume()
 
 
-def test_after_an_outage_it_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "deliver_due", away)
+def broken(*_args: object, **_kwargs: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("fault", [away, broken])
+def test_after_an_outage_it_looks_again(fault: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it was: a thread that ended would leave all further attempts to whoever signs out next."""
+    monkeypatch.setattr(module, "deliver_due", fault)
     monkeypatch.setattr(module, "close_old_connections", lambda: None)
     found: list[timedelta | None] = []
     worker = threading.Thread(target=lambda: found.append(make_round()))

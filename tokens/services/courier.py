@@ -79,6 +79,9 @@ def make_round() -> timedelta | None:
     except (DatabaseError, InterfaceError) as error:
         logger.warning("logout.round_failed error=%s", type(error).__name__)
         return _AFTER_AN_OUTAGE
+    except Exception:  # what ends the thread ends all further attempts, until somebody else signs out
+        logger.exception("logout.round_failed")
+        return _AFTER_AN_OUTAGE
     finally:
         connections.close_all()
     return None if following is None else _pause(following, now=timezone.now())

@@ -7,18 +7,19 @@ only the status line and the headers are read.
 import socket
 import ssl
 import threading
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPException
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
 from tokens.vocabulary import LogoutFailure
 
 _PORTS = {"http": 80, "https": 443}
+_ADDRESSES = 4  # of a name, to be tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Patience:
     """How long a client is waited for.
 
     Attributes:
-        connect: seconds until one of its addresses answers.
+        connect: seconds until one of its addresses answers, for all of them together.
         answer: seconds from there to the end of its headers, TLS included.
     """
 
@@ -65,18 +66,41 @@ class _Deadline:
             self._twin.close()
 
 
+def _connected(host: str, port: int, *, patience: Patience) -> socket.socket:
+    """A connection to one of the host's first addresses; each gets its share of the time.
+
+    How many there are is the client's choice: with the whole time for each they might never end.
+    """
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:_ADDRESSES]
+    failed = OSError("The name has no address.")
+    for family, kind, protocol, _name, address in addresses:
+        try:
+            with ExitStack() as stack:
+                connecting = stack.enter_context(socket.socket(family, kind, protocol))
+                connecting.settimeout(patience.connect / len(addresses))
+                connecting.connect(address)
+                connecting.settimeout(patience.answer)
+                stack.pop_all()
+                return connecting
+        except OSError as error:
+            failed = error
+    raise failed
+
+
 class _Plain(HTTPConnection):
     deadline: _Deadline
+    patience: Patience
 
     def _new_conn(self) -> socket.socket:
-        return self.deadline.watch(super()._new_conn())
+        return self.deadline.watch(_connected(self.host, self.port, patience=self.patience))
 
 
 class _Secured(HTTPSConnection):
     deadline: _Deadline
+    patience: Patience
 
     def _new_conn(self) -> socket.socket:
-        return self.deadline.watch(super()._new_conn())
+        return self.deadline.watch(_connected(self.host, self.port, patience=self.patience))
 
 
 def post_logout_token(uri: str, token: str, *, patience: Patience = PATIENCE) -> str:
@@ -104,14 +128,13 @@ def _status(uri: str, token: str, *, deadline: _Deadline, patience: Patience) ->
         raise ValueError("No address of the web.")
     host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
     connection: _Plain | _Secured = (
-        _Secured(host, port, timeout=patience.connect, ssl_context=_tls())
+        _Secured(host, port, timeout=patience.answer, ssl_context=_tls())
         if parts.scheme == "https"
-        else _Plain(host, port, timeout=patience.connect)
+        else _Plain(host, port, timeout=patience.answer)
     )
-    connection.deadline = deadline
+    connection.deadline, connection.patience = deadline, patience
     with closing(connection):
         connection.connect()
-        connection.timeout = patience.answer
         connection.request(
             "POST",
             urlunsplit(("", "", parts.path or "/", parts.query, "")),
@@ -129,9 +152,7 @@ def _status(uri: str, token: str, *, deadline: _Deadline, patience: Patience) ->
 def _failure(error: Exception) -> LogoutFailure:
     if isinstance(error, ssl.SSLError):
         return LogoutFailure.TLS
-    if isinstance(error, NewConnectionError):  # a timeout too, by its class
-        return LogoutFailure.UNREACHABLE
-    if isinstance(error, TimeoutError | ConnectTimeoutError):
+    if isinstance(error, TimeoutError):
         return LogoutFailure.TIMEOUT
     if isinstance(error, HTTPException | ValueError) and not isinstance(error, ConnectionError):
         return LogoutFailure.MALFORMED

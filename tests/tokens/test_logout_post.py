@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
@@ -151,6 +151,37 @@ def test_a_handshake_that_never_ends_is_not_waited_for() -> None:
         assert found == LogoutFailure.TIMEOUT
         assert time.monotonic() - began < SOON
     ended.set()
+
+
+@contextmanager
+def silent_address() -> Iterator[tuple[str, int]]:
+    """Where a connection is neither taken nor refused: so many wait already that none may queue."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, ExitStack() as stack:
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()
+
+
+def test_a_name_with_many_addresses_is_not_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has a say over the name chooses how many there are; each on its own would get all of the time."""
+    with silent_address() as address:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 200
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: found)
+        began = time.monotonic()
+        outcome = post_logout_token("http://many.example.org/", TOKEN, patience=QUICK)
+        assert time.monotonic() - began < SOON
+    assert outcome == LogoutFailure.TIMEOUT
+
+
+def test_of_several_addresses_one_that_answers_is_enough(party: RelyingParty, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(party.base.rpartition(":")[2])
+    with silent_address() as address:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in (address, ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: found)
+        assert post_logout_token(f"http://two.example.org:{port}/", TOKEN, patience=QUICK) == "200"
+    assert party.taken[0].headers["host"] == f"two.example.org:{port}"
 
 
 @pytest.mark.parametrize(

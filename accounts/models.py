@@ -139,6 +139,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         time. A hash that is renewed at a sign-in saves the password's column alone, so it ends nothing.
         """
         super().set_password(raw_password)
+        self._end_what_was_got()
+
+    def set_unusable_password(self) -> None:
+        """Have no password any more; what was got with the old one ends too."""
+        super().set_unusable_password()
+        self._end_what_was_got()
+
+    def _end_what_was_got(self) -> None:
         if self.pk is not None:
             self.signed_out_at = timezone.now()
 

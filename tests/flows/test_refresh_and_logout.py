@@ -120,6 +120,13 @@ def test_a_disabled_person_is_out_at_once_and_back_when_enabled(browser: Browser
 
 
 @pytest.mark.spec("OWASP Session Management, after a change of password")
+def test_no_password_any_more_ends_what_was_got_with_the_old_one(browser: Browser, ana: User, token: str) -> None:
+    ana.set_unusable_password()
+    ana.save()
+    assert refresh(browser, token).status_code == 400
+
+
+@pytest.mark.spec("OWASP Session Management, after a change of password")
 def test_a_new_password_ends_what_was_got_with_the_old_one(browser: Browser, ana: User, token: str) -> None:
     ana.set_password("another good one")
     ana.save()

@@ -97,6 +97,7 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["roles"] = " ".join(self.instance.roles)
+            self.fields["realm"].disabled = True  # to move somebody is to end one membership and begin another
 
     def clean_roles(self) -> list[str]:
         """The roles as a list."""

@@ -115,12 +115,14 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         return found, count, set(), protected
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        """Django's own page for another password; a change leaves an event too."""
-        response: HttpResponse = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
-            person = User.objects.get(pk=id)
-            record_person_changed(person, fields=["password"], actor=acting(request), now=timezone.now())
-            sign_out(person, request)
+        """Django's own page for another password; a change leaves an event too, and none goes without it."""
+        with transaction.atomic():
+            response: HttpResponse = super().user_change_password(request, id, form_url)
+            changed = response.status_code == HTTPStatus.FOUND and response["Location"] != request.get_full_path()
+            if request.method == "POST" and changed:  # what contradicts itself leads back to the same page
+                person = User.objects.get(pk=id)
+                record_person_changed(person, fields=["password"], actor=acting(request), now=timezone.now())
+                sign_out(person, request)
         return response
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001, ARG002  (Django's)

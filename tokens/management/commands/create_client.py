@@ -73,7 +73,7 @@ _TEXTS = (
 _LISTS = (
     ("--redirect-uri", "where codes may go, compared letter by letter"),
     ("--post-logout-redirect-uri", "where people may be sent after they signed out"),
-    ("--grant-type", "may be used"),
+    ("--grant-type", f"may be used: {', '.join(GrantType)}"),
     ("--response-type", "may be asked for; code, if left out, for a client with authorization_code"),
     ("--scope", "may be asked for"),
     ("--resource", "an audience that may be asked for"),
@@ -165,7 +165,8 @@ def _metadata(options: dict[str, Any]) -> ClientMetadata:
 def _words(vocabulary: type[Word], given: list[str], what: str) -> tuple[Word, ...]:
     unknown = sorted(set(given) - {str(word) for word in vocabulary})
     if unknown:
-        raise CommandError(f"There is no {what} {', '.join(unknown)}.", returncode=WRONG_USAGE)
+        known = ", ".join(sorted(str(word) for word in vocabulary))
+        raise CommandError(f"There is no {what} {', '.join(unknown)}; there are: {known}.", returncode=WRONG_USAGE)
     return tuple(vocabulary(word) for word in given)
 
 

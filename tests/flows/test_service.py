@@ -5,15 +5,16 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.views.defaults import server_error
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from keys.algorithms import Purpose
 from realms.models import Realm
 from tests.flows.test_direct_sign_in import sign_in
-from tests.provider import ISSUER, Browser, distrust, make_realm
+from tests.provider import ISSUER, Browser, distrust, make_person, make_realm
 
 
 @contextmanager
@@ -113,6 +114,21 @@ def test_a_realms_health_needs_the_realm(browser: Browser, realm: Realm) -> None
     make_realm("other", purposes=())
     assert browser.get("/realms/other/health").json() == {"status": "ok"}
     assert browser.get("/realms/nowhere/health").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/admin/nowhere/"])
+def test_a_page_that_there_is_not_looks_like_the_others(path: str, browser: Browser, realm: Realm) -> None:
+    browser.force_login(make_person("root", realm=None, is_staff=True, is_superuser=True))
+    answer = browser.get(path)
+    assert answer.status_code == 404
+    assert b"<h1>Not found</h1>" in answer.content
+    assert b"signet/pages.css" in answer.content
+
+
+def test_the_page_for_a_fault_of_ours_needs_no_database(rf: RequestFactory) -> None:
+    answer = server_error(rf.get("/authorize"))
+    assert answer.status_code == 500
+    assert b"<h1>Something went wrong here</h1>" in answer.content
 
 
 def test_another_host_is_refused(browser: Browser, realm: Realm) -> None:

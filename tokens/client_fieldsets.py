@@ -61,7 +61,7 @@ GROUPS = (
     ),
     Group(
         "Shown to people",
-        "What the consent page shows beside the name.",
+        "What the consent page shows beside the name. The contacts stand here for operators alone.",
         ("client_uri", "logo_uri", "policy_uri", "tos_uri", "contacts"),
     ),
 )  # fmt: skip

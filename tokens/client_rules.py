@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from realms.spans import in_words
 from tokens import redirect_uris, resources, scopes
 from tokens.client_metadata import ClientMetadata
 from tokens.errors import InvalidScope
@@ -67,7 +68,10 @@ def _flow_faults(metadata: ClientMetadata) -> Iterator[str]:
     if (GrantType.AUTHORIZATION_CODE in metadata.grant_types) != codes:
         yield "A client has a response type with code exactly when it may use authorization_code."
     if bool(metadata.response_types) != bool(metadata.redirect_uris):
-        yield "A client has redirect URIs exactly when it may use the authorization endpoint."
+        yield (
+            "A client has redirect URIs exactly when it may use the authorization endpoint: by the grant type "
+            "authorization_code, or by a response type."
+        )
     if GrantType.REFRESH_TOKEN in metadata.grant_types and not (codes or GrantType.DEVICE_CODE in metadata.grant_types):
         yield "Without authorization_code or the device grant there is nothing to refresh."
     beside = any(kind.has_id_token and (kind.has_code or kind.has_token) for kind in metadata.response_types)
@@ -160,4 +164,4 @@ def _lifetime_faults(metadata: ClientMetadata, bounds: Bounds) -> Iterator[str]:
         ("absolute refresh-token", metadata.refresh_absolute_lifetime, bounds.refresh_absolute),
     ):
         if lifetime is not None and not SHORTEST_LIFETIME <= lifetime <= longest:
-            yield f"The {name} lifetime must be at least a second and at most the realm's {longest}."
+            yield f"The {name} lifetime must be at least a second and at most the realm's {in_words(longest)}."

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from keys import api
 from keys.errors import ForeignKeyRefused
@@ -198,6 +198,12 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
         except ClientRefused as error:
             raise ValidationError(str(error)) from error
         return {**cleaned, "response_types": list(metadata.response_types)}
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """All fields once a rule has said what is wrong: the names of constraints would say it again, and worse."""
+        if self.has_error(NON_FIELD_ERRORS):
+            return {field.name for field in Client._meta.fields}
+        return set(super()._get_validation_exclusions())  # type: ignore[misc]
 
     def metadata(self) -> ClientMetadata:
         """The client as it would be registered; what is fixed comes from the row."""

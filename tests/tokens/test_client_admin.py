@@ -265,6 +265,7 @@ def test_what_the_command_refuses_the_admin_refuses(
     errors = " ".join(str(error) for errors in answer.context["adminform"].form.errors.values() for error in errors)
     assert why in errors
     assert "canary" not in errors
+    assert "Constraint" not in errors  # the rule's sentence, and not the name of the database's as well
     assert Client.objects.count() == clients
 
 

@@ -132,6 +132,7 @@ LANGUAGES = [("en", "English")]  # those that the people's pages speak; discover
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = "idp_project.formats"
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]

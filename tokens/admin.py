@@ -1,6 +1,5 @@
 """Clients, grants and logouts in Django's admin. A secret is never shown, and a grant can't be written by hand."""
 
-from datetime import datetime
 from typing import Any, cast
 
 from django import forms
@@ -12,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.models import User
 from realms.selectors import default_realm
@@ -149,7 +149,7 @@ def _actor(request: HttpRequest) -> str:
 class GrantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Grants, to look at."""
 
-    list_display = ("id", "realm", "client", "user", "created_at", "rotated_at", "revoked_at", "revocation_reason")
+    list_display = ("created_at", "user", "client", "revoked_at", "revocation_reason", "rotated_at", "realm", "id")
     list_filter = ("realm", "client", "revocation_reason")
     search_fields = ("=id", "user__username_canonical", "user__subject")
     list_select_related = ("realm", "client", "user")
@@ -194,7 +194,7 @@ class DeliveryStateFilter(admin.SimpleListFilter):
 class LogoutDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Who has been told of sign-outs, and who hasn't; to look at, and to try again."""
 
-    list_display = ("sid", "realm", "client", "state", "created_at", "attempts", "next_attempt", "last_outcome")
+    list_display = ("sid", "client", "state", "last_outcome", "attempts", "next_attempt", "created_at", "realm")
     list_filter = (DeliveryStateFilter, "realm", "client")
     search_fields = ("=sid", "=subject")
     list_select_related = ("realm", "client")
@@ -212,9 +212,10 @@ class LogoutDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return _in_words(delivery_state(delivery))
 
     @admin.display(description="next attempt", ordering="next_attempt_at", empty_value="–")
-    def next_attempt(self, delivery: LogoutDelivery) -> datetime | None:
+    def next_attempt(self, delivery: LogoutDelivery) -> str | None:
         """When; nothing where there will be none."""
-        return delivery.next_attempt_at if delivery_state(delivery) is DeliveryState.WAITING else None
+        waiting = delivery_state(delivery) is DeliveryState.WAITING
+        return date_format(delivery.next_attempt_at, "DATETIME_FORMAT") if waiting else None
 
     @admin.action(description="Try again now", permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[LogoutDelivery]) -> None:

@@ -60,7 +60,10 @@ def test_the_list_says_how_far_it_is(
         assert (delivery.sid in found) == (asked == state.replace(" ", "_"))
     assert admin.get(f"{LIST}?state=nonsense").status_code == 200
     assert delivery.sid in admin.get(f"{LIST}?q={delivery.sid}").content.decode()
-    assert state in admin.get(f"{LIST}{delivery.pk}/change/").content.decode()
+    shown = admin.get(f"{LIST}{delivery.pk}/change/").content.decode()
+    assert state in shown
+    assert f"{delivery.sid} → {delivery.client.client_id}" in shown
+    assert (f"{now + timedelta(minutes=5):%-d %b %Y %H:%M:%S} UTC" in shown) == (state == "waiting")
 
 
 def test_nothing_is_written_by_hand(browser: Browser, delivery: LogoutDelivery) -> None:

@@ -57,4 +57,4 @@ class LogoutDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sid} → {self.client_id}"
+        return f"{self.sid} → {self.client}"

@@ -1,0 +1,1 @@
+"""How Django writes dates and times, a package a language (the setting FORMAT_MODULE_PATH)."""

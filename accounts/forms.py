@@ -87,7 +87,9 @@ class PersonChangeForm(UniqueNames, UserChangeForm):  # type: ignore[type-arg]
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
     """A membership, with its roles as words between spaces."""
 
-    roles = forms.CharField(required=False, help_text="Words between spaces; each access token carries them.")
+    roles = forms.CharField(
+        label="Roles", required=False, help_text="Words between spaces; each access token carries them."
+    )
 
     class Meta:
         model = Membership
@@ -98,6 +100,9 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk:
             self.initial["roles"] = " ".join(self.instance.roles)
             self.fields["realm"].disabled = True  # to move somebody is to end one membership and begin another
+        for field in self.fields.values():  # in a table the heading of the column is no label
+            widget: Any = getattr(field.widget, "widget", field.widget)  # the admin wraps a choice of rows
+            widget.attrs["aria-label"] = str(field.label)
 
     def clean_roles(self) -> list[str]:
         """The roles as a list."""

@@ -1,5 +1,6 @@
 """People in the admin: the same limits, the same canonical names, an event for each change."""
 
+import re
 from typing import Any
 
 import pytest
@@ -90,6 +91,13 @@ def test_a_name_or_an_address_that_reads_like_anothers_is_refused(admin: Browser
     invisible = admin.post("/admin/accounts/user/add/", {"username": "a\u200bna", "email": "a@b@c", **form})
     assert b"invisible" in invisible.content
     assert User.objects.count() == 2
+
+
+@pytest.mark.spec("WCAG 2.2 §4.1.2")
+def test_each_field_of_a_membership_says_what_it_is(admin: Browser, realm: Realm, ana: User) -> None:
+    page = admin.get(f"/admin/accounts/user/{ana.pk}/change/").content.decode()
+    for name, label in (("realm", "Realm"), ("roles", "Roles")):
+        assert re.search(f'name="memberships-0-{name}"[^>]*aria-label="{label}"', page)
 
 
 def test_a_person_and_their_realms_can_be_changed_with_events(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.template import engines
@@ -11,7 +11,7 @@ from accounts.models import User
 from realms.models import Realm
 from tests.flows.code_flow import CALLBACK, App, register
 from tests.pages import Elements
-from tests.provider import Browser
+from tests.provider import Browser, make_person
 from tokens.client_metadata import ClientMetadata
 from tokens.models import Client
 from tokens.scopes import STANDARD_SCOPES
@@ -63,6 +63,18 @@ def test_the_page_says_who_asks_for_what_and_who_gets_the_answer(app: App) -> No
         assert (link["href"], link["rel"], link["target"]) == (SHOWN[column], "noopener noreferrer", "_blank")
     logo = elements.one(id="consent-logo")
     assert (logo["src"], logo["alt"], logo["referrerpolicy"]) == (LOGO, "Logo of Notes", "no-referrer")
+
+
+@pytest.mark.spec("OpenID Connect Core §3.1.2.1")
+def test_somebody_else_may_answer(app: App, realm: Realm) -> None:
+    make_person("bo", realm=realm)
+    page = ask(app, scope="openid email", prompt="consent")
+    link = str(Elements(page.content).one(id="consent-other-person")["href"])
+    assert b'id="login-submit"' in app.browser.get(link).content
+    following = parse_qs(urlsplit(link).query)["next"][0]
+    assert app.sign_in("bo", next=following)["Location"] == following
+    body = app.browser.get(app.browser.get(following)["Location"]).content.decode()
+    assert "asks to use your account <strong><bdi>bo</bdi>" in body
 
 
 @pytest.mark.spec("CSP Level 3 §6.1.6: img-src")

@@ -33,11 +33,14 @@ class AuthorizationPage(ProtocolPage):
         if isinstance(outcome, Answer):
             return answer_by(request, outcome)
         if isinstance(outcome, SignInNeeded):
-            following = {"next": f"{self.address('authorize')}?{outcome.query}"}
             hint = {"login_hint": outcome.login_hint} if outcome.login_hint else {}
-            page = "register" if outcome.new_account else "sign-in"
-            return see_other(f"{self.address(page)}?{urlencode({**following, **hint})}")
+            return see_other(self.on_the_way("register" if outcome.new_account else "sign-in", outcome.query, **hint))
         return self.ask(request, outcome)
+
+    def on_the_way(self, page: str, query: str, **hint: str) -> str:
+        """The address of a page that leads back to the request with this query."""
+        following = {"next": f"{self.address('authorize')}?{query}"}
+        return f"{self.address(page)}?{urlencode({**following, **hint})}"
 
     def ask(self, request: HttpRequest, outcome: ConsentNeeded) -> HttpResponse:  # noqa: ARG002
         """To the consent page, which has an address of its own."""
@@ -70,6 +73,7 @@ class ConsentView(AuthorizationPage):
             "scopes": outcome.scopes,
             "destination": outcome.redirect_uri,
             "realm": self.realm,
+            "sign_in": self.on_the_way("sign-in", outcome.query),
         }
         logo = urlsplit(client.logo_uri)
         sources = {"img-src": [f"{logo.scheme}://{logo.netloc}"]} if client.logo_uri else {}

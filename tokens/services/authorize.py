@@ -228,11 +228,7 @@ def _must_consent(asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str
 def _granted(
     asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str, ...], *, live: LiveSession, now: datetime
 ) -> dict[str, str]:
-    """The grant's row and what the client gets of it right away; the row comes last, so none is without its answer.
-
-    A code of a session that ends in this moment is refused later; tokens are not, and nobody would tell their
-    client of the end.
-    """
+    """The grant's row and what the client gets of it right away; the row comes last, so none is without its answer."""
     grant = new_grant(
         realm=asked.realm,
         client=asked.client,
@@ -243,11 +239,19 @@ def _granted(
         now=now,
     )
     answer = _answer_of(grant, wanted.response_type, live=live, now=now)
+    if wanted.response_type is ResponseType.CODE:  # refused later where its session ends in this moment
+        grant.save(force_insert=True)
+    else:
+        _save_while_signed_in(grant, live)
+    return answer
+
+
+def _save_while_signed_in(grant: Grant, live: LiveSession) -> None:
+    """Tokens of a session that has ended would be good for a while, and nobody would tell their client of the end."""
     with transaction.atomic():
-        if wanted.response_type is not ResponseType.CODE and not hold_session(live.session):
+        if not hold_session(live.session):
             raise AuthorizationRefused("login_required", "The person has just signed out.")
         grant.save(force_insert=True)
-    return answer
 
 
 def _answer_of(grant: Grant, response_type: ResponseType, *, live: LiveSession, now: datetime) -> dict[str, str]:

@@ -107,7 +107,7 @@ def test_the_page_that_asks_knows_client_and_target_without_the_hint(by_post: bo
     answer = post(app.browser, "/logout", asked) if by_post else logout(app, **asked)
     known = {"client_id": "app", "post_logout_redirect_uri": AFTER, "state": "s1", "ui_locales": "de en"}
     assert answer["Location"] == f"/logout/confirm?{urlencode(known)}"
-    assert "<strong>Notes</strong>" in app.browser.get(answer["Location"]).content.decode()
+    assert "<bdi>Notes</bdi>" in app.browser.get(answer["Location"]).content.decode()
     assert post(app.browser, answer["Location"], {"go": "on"})["Location"] == f"{AFTER}&state=s1"
     assert not is_signed_in(app)
     assert is_signed_in(other)

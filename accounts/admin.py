@@ -14,9 +14,9 @@ from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, Pers
 from accounts.models import Membership, User
 from accounts.services.people import (
     record_membership,
+    record_people_deleted,
     record_person_changed,
     record_person_created,
-    record_person_deleted,
 )
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
@@ -28,9 +28,9 @@ def acting(request: HttpRequest) -> str:
     return f"user:{cast('User', request.user).subject}"
 
 
-def sign_out(person: User, request: HttpRequest, *, realm: Realm | None = None) -> None:
+def sign_out(*people: User, request: HttpRequest, realm: Realm | None = None) -> None:
     """End what an operator's change has made void already, so that clients are told of it."""
-    end_sessions_of(person, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now(), realm=realm)
+    end_sessions_of(*people, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now(), realm=realm)
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -90,24 +90,25 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         if change:
             record_person_changed(obj, fields=sorted(fields), actor=acting(request), now=now)
             if "is_active" in fields and not obj.is_active:
-                sign_out(obj, request)
+                sign_out(obj, request=request)
         else:
             record_person_created(obj, actor=acting(request), now=now)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """Delete, and write the event; first their sessions end, so that clients are told."""
         with transaction.atomic():
-            sign_out(obj, request)
-            record_person_deleted(obj, actor=acting(request), now=timezone.now())
+            self._part_with([obj], request)
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Delete several, with an event each."""
         with transaction.atomic():
-            for person in queryset:
-                sign_out(person, request)
-                record_person_deleted(person, actor=acting(request), now=timezone.now())
+            self._part_with(list(queryset), request)
             super().delete_queryset(request, queryset)
+
+    def _part_with(self, people: list[User], request: HttpRequest) -> None:
+        sign_out(*people, request=request)
+        record_people_deleted(people, actor=acting(request), now=timezone.now())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with them; nobody needs a permission of its own for each kind of it."""
@@ -122,7 +123,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
             if request.method == "POST" and changed:  # what contradicts itself leads back to the same page
                 person = User.objects.get(pk=id)
                 record_person_changed(person, fields=["password"], actor=acting(request), now=timezone.now())
-                sign_out(person, request)
+                sign_out(person, request=request)
         return response
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001, ARG002  (Django's)
@@ -131,7 +132,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         changed: list[Membership] = formset.save(commit=False)
         for membership in formset.deleted_objects:
             record_membership(membership, actor=acting(request), now=now, ended=True)
-            sign_out(membership.user, request, realm=membership.realm)
+            sign_out(membership.user, request=request, realm=membership.realm)
             membership.delete()
         for membership in changed:
             membership.created_at = membership.created_at or now

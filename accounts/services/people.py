@@ -11,7 +11,7 @@ from accounts.errors import AddressTaken, NameTaken, WeakPassword
 from accounts.models import Membership, User
 from accounts.names import check_email, check_roles, check_username
 from accounts.selectors import address_taken, name_taken
-from audit.services import record
+from audit.services import record, record_each
 from audit.vocabulary import EventName
 from realms.models import Realm
 
@@ -119,9 +119,9 @@ def record_person_created(person: User, *, actor: str, now: datetime) -> None:
     record(EventName.PERSON_CREATED, realm="", actor=actor, target=person.subject, now=now, details=details)
 
 
-def record_person_deleted(person: User, *, actor: str, now: datetime) -> None:
-    """Append the event of a deleted person; what it names is opaque, so it may outlive them."""
-    record(EventName.PERSON_DELETED, realm="", actor=actor, target=person.subject, now=now)
+def record_people_deleted(people: Sequence[User], *, actor: str, now: datetime) -> None:
+    """Append the event of each deleted person; what it names is opaque, so it may outlive them."""
+    record_each(EventName.PERSON_DELETED, targets=[("", each.subject, {}) for each in people], actor=actor, now=now)
 
 
 def record_person_changed(person: User, *, fields: Sequence[str], actor: str, now: datetime) -> None:

@@ -74,13 +74,13 @@ def hold_session(session: Session) -> bool:
     return standing.first() is not None
 
 
-def end_sessions_of(person: User, *, reason: SessionEnd, actor: str, now: datetime, realm: Realm | None = None) -> int:
-    """End every session of a person that has not ended, those included that are over by their age.
+def end_sessions_of(*people: User, reason: SessionEnd, actor: str, now: datetime, realm: Realm | None = None) -> int:
+    """End every session of people that has not ended, those included that are over by their age.
 
     A client may keep its own session for longer than this provider does, so it is told of these too.
 
     Arguments:
-        person: whose.
+        people: whose.
         reason: why.
         actor: opaque id of who does it, for the audit.
         now: aware time of the end.
@@ -89,7 +89,7 @@ def end_sessions_of(person: User, *, reason: SessionEnd, actor: str, now: dateti
     Returns:
         How many ended.
     """
-    theirs = Session.objects.filter(user=person)
+    theirs = Session.objects.filter(user__in=people)
     if realm is not None:
         theirs = theirs.filter(realm=realm)
     return len(_end(theirs, reason=reason, actor=actor, now=now))

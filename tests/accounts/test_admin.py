@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import hashers
 from accounts.budget import ACCOUNT_AND_ADDRESS
 from accounts.errors import HashingBusy
 from accounts.models import Membership, User
+from accounts.services.sessions import begin_session
+from accounts.services.sign_in import SignedIn
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -216,8 +221,14 @@ def test_nothing_is_verified_that_is_not_there(admin: Browser) -> None:
 def test_a_deleted_person_leaves_an_event_alone_or_with_others(admin: Browser, operator: User, realm: Realm) -> None:
     people = [make_person(name, realm=realm) for name in ("bo", "cy", "di")]
     assert admin.post(f"/admin/accounts/user/{people[0].pk}/delete/", {"post": "yes"}).status_code == 302
+    now = timezone.now()
+    for person in people[1:]:
+        begin_session(realm=realm, signed_in=SignedIn(person, (), now, ("pwd",)), now=now)
     many = {"action": "delete_selected", "_selected_action": [person.pk for person in people[1:]], "post": "yes"}
-    assert admin.post("/admin/accounts/user/", many).status_code == 302
+    with CaptureQueriesContext(connection) as asked:
+        assert admin.post("/admin/accounts/user/", many).status_code == 302
+    locks = [query for query in asked.captured_queries if query["sql"].endswith('FOR UPDATE OF "accounts_session"')]
+    assert len(locks) == 1, "however many they are"
     assert not User.objects.filter(pk__in=[person.pk for person in people]).exists()
     events = Event.objects.filter(name=EventName.PERSON_DELETED)
     assert {event.target for event in events} == {person.subject for person in people}

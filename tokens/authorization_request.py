@@ -42,13 +42,18 @@ class RawRequest:
         """Whether nobody may be asked anything, whatever else is wrong with the request."""
         return Prompt.NONE in self.get("prompt").split(" ")
 
-    def query(self) -> str:
+    def query(self, *, scopes: tuple[str, ...] = ()) -> str:
         """The request as a query string, to come back to it.
+
+        Arguments:
+            scopes: what it stands for where it names none. Said from now on, so that what a person reads is what
+                they decide about, whatever becomes of the client meanwhile.
 
         Raises:
             InvalidRequest: what was posted is longer than an address may be, so nobody could come back.
         """
-        return _query(self.pairs)
+        said = [("scope", " ".join(scopes))] if scopes and "scope" not in self.first else []
+        return _query([*self.pairs, *said])
 
     def query_after_sign_in(self) -> str:
         """The same without what a sign-in fulfils, which would otherwise be asked for again and again.

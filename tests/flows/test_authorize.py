@@ -11,7 +11,7 @@ from keys.errors import NoSigningKey
 from realms.models import Realm
 from tests.flows.code_flow import CALLBACK, App, post, register, sent_back
 from tests.provider import Browser, make_person, make_realm
-from tokens.models import Consent, Grant
+from tokens.models import Client, Consent, Grant
 from tokens.services.clients import ClientRefused
 from tokens.vocabulary import AuthMethod, GrantType
 
@@ -264,6 +264,15 @@ class TestConsent:
         app.sign_in()
         post(app.browser, app.authorize(redirect_uri=uri)["Location"], {"decision": "allow"})
         assert app.authorize(redirect_uri=uri, prompt="none")["Location"].startswith(f"{uri}?code=")
+
+    @pytest.mark.spec("OIDC Core §3.1.2.4, what was shown is what is allowed")
+    def test_a_client_that_is_widened_meanwhile_gets_what_the_person_read(self, app: App) -> None:
+        Client.objects.update(scopes=["openid", "email"])
+        page = app.authorize(scope=None)["Location"]
+        assert b"read your email address" in app.browser.get(page).content
+        Client.objects.update(scopes=["openid", "email", "phone"])
+        assert "code" in sent_back(post(app.browser, page, {"decision": "allow"}))
+        assert sorted(Grant.objects.get().scopes) == sorted(Consent.objects.get().scopes) == ["email", "openid"]
 
     @pytest.mark.spec("RFC 6749 §4.1.2.1 error, OIDC Core §3.1.2.6 error, access_denied")
     def test_the_client_learns_that_it_was_denied(self, app: App) -> None:

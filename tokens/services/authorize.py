@@ -152,7 +152,7 @@ def _decide(
     if decision is None and _must_consent(asked, wanted, shown, live):
         if silent:
             raise AuthorizationRefused("consent_required", "The person has not allowed this yet.")
-        return ConsentNeeded(asked.client, live.person, shown, asked.redirect_uri, asked.raw.query())
+        return ConsentNeeded(asked.client, live.person, shown, asked.redirect_uri, asked.raw.query(scopes=scopes))
     if decision:
         remember(person=live.person, client=asked.client, scopes=shown, now=now)
     return asked.answer(**_granted(asked, wanted, scopes, live=live, now=now))

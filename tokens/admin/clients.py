@@ -1,27 +1,23 @@
-"""Clients, grants and logouts in Django's admin. A secret is never shown, and a grant can't be written by hand."""
+"""Clients in the admin: registered by the rules that `create_client` has. A secret is shown once, when it is made."""
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
-from django.utils.formats import date_format
 
-from accounts.models import User
+from accounts.admin.acting import acting
 from realms.selectors import default_realm
 from tokens.client_fieldsets import fieldsets
 from tokens.forms import ClientForm
-from tokens.models import WAITING, Client, Grant, LogoutDelivery
-from tokens.selectors import delivery_state
+from tokens.models import Client
 from tokens.services.clients import ClientIdTaken, ClientRefused, add_secret, create_client, record_client_changed
-from tokens.services.logouts import retry_logouts
-from tokens.vocabulary import AuthMethod, ClientKind, DeliveryState
+from tokens.vocabulary import AuthMethod, ClientKind
 
 
 @admin.register(Client)
@@ -74,7 +70,7 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001
         """Register through the service, or save; with the event, in Django's one transaction."""
-        actor, now = _actor(request), timezone.now()
+        actor, now = acting(request), timezone.now()
         if change:
             # Of what the form shows and no more: a secret that was made meanwhile would be lost with it.
             obj.save(update_fields=list(form.cleaned_data))
@@ -120,7 +116,7 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.method != "POST":
             return self._show(request, client, None)
         try:
-            return self._show(request, client, add_secret(client, actor=_actor(request), now=timezone.now()))
+            return self._show(request, client, add_secret(client, actor=acting(request), now=timezone.now()))
         except ClientRefused as error:
             messages.error(request, str(error))
             return redirect("admin:tokens_client_change", pk)
@@ -139,107 +135,3 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 def _is_built_in(client: Client | None) -> bool:
     return client is not None and client.kind == ClientKind.BUILT_IN
-
-
-def _actor(request: HttpRequest) -> str:
-    return f"user:{cast('User', request.user).subject}"
-
-
-@admin.register(Grant)
-class GrantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Grants, to look at."""
-
-    list_display = ("created_at", "user", "client", "revoked_at", "revocation_reason", "rotated_at", "realm", "id")
-    list_filter = ("realm", "client", "revocation_reason")
-    search_fields = ("=id", "user__username_canonical", "user__subject")
-    list_select_related = ("realm", "client", "user")
-    ordering = ("-created_at",)
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """No: people make grants by signing in."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Grant | None = None) -> bool:  # noqa: ARG002
-        """No."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Grant | None = None) -> bool:  # noqa: ARG002
-        """No: what ended is removed by `rotate_keys`."""
-        return False
-
-
-class DeliveryStateFilter(admin.SimpleListFilter):
-    """Waiting, delivered or given up."""
-
-    title = "state"
-    parameter_name = "state"
-    _columns = {
-        DeliveryState.WAITING: WAITING,
-        DeliveryState.DELIVERED: Q(delivered_at__isnull=False),
-        DeliveryState.GIVEN_UP: Q(given_up_at__isnull=False),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:  # noqa: ARG002
-        """The states."""
-        return [(state.value, _in_words(state)) for state in DeliveryState]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[LogoutDelivery]) -> QuerySet[LogoutDelivery]:  # noqa: ARG002
-        """Those of the state that was chosen; a state that there is not chooses nothing."""
-        chosen = self.value()
-        return queryset.filter(self._columns[DeliveryState(chosen)]) if chosen in set(DeliveryState) else queryset
-
-
-@admin.register(LogoutDelivery)
-class LogoutDeliveryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Who has been told of sign-outs, and who hasn't; to look at, and to try again."""
-
-    list_display = ("sid", "client", "state", "last_outcome", "attempts", "next_attempt", "created_at", "realm")
-    list_filter = (DeliveryStateFilter, "realm", "client")
-    search_fields = ("=sid", "=subject")
-    list_select_related = ("realm", "client")
-    show_full_result_count = False
-    fields = (
-        "realm", "client", "sid", "subject", "state", "created_at", "attempts", "next_attempt", "delivered_at",
-        "given_up_at", "last_outcome",
-    )  # fmt: skip
-    readonly_fields = fields
-    actions = ("try_again",)
-
-    @admin.display(description="state")
-    def state(self, delivery: LogoutDelivery) -> str:
-        """Its state in words."""
-        return _in_words(delivery_state(delivery))
-
-    @admin.display(description="next attempt", ordering="next_attempt_at", empty_value="–")
-    def next_attempt(self, delivery: LogoutDelivery) -> str | None:
-        """When; nothing where there will be none."""
-        waiting = delivery_state(delivery) is DeliveryState.WAITING
-        return date_format(delivery.next_attempt_at, "DATETIME_FORMAT") if waiting else None
-
-    @admin.action(description="Try again now", permissions=["retry"])
-    def try_again(self, request: HttpRequest, queryset: QuerySet[LogoutDelivery]) -> None:
-        """Have the chosen clients told once more; those who were told already are left alone."""
-        chosen = set(queryset.values_list("pk", flat=True))
-        again = retry_logouts(chosen, actor=_actor(request), now=timezone.now())
-        messages.success(request, f"Tried again now: {again}. Reload this page in a moment to see what came of it.")
-
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Whether the operator may have clients told again."""
-        return request.user.has_perm("tokens.retry_logoutdelivery")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """No: the end of a session writes these."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LogoutDelivery | None = None) -> bool:  # noqa: ARG002
-        """No."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LogoutDelivery | None = None) -> bool:  # noqa: ARG002
-        """No: a week after the last attempt `rotate_keys` removes them."""
-        return False
-
-
-def _in_words(state: DeliveryState) -> str:
-    return state.replace("_", " ")

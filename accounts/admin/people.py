@@ -1,7 +1,7 @@
 """People and memberships in Django's admin. Each change leaves an event."""
 
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from accounts.admin.acting import acting
 from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, PersonCreationForm
 from accounts.models import Membership, User
 from accounts.services.people import (
@@ -21,11 +22,6 @@ from accounts.services.people import (
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
 from realms.models import Realm
-
-
-def acting(request: HttpRequest) -> str:
-    """The operator's opaque id, for the audit."""
-    return f"user:{cast('User', request.user).subject}"
 
 
 def sign_out(*people: User, request: HttpRequest, realm: Realm | None = None) -> None:

@@ -195,6 +195,7 @@ class Session(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [("end_session", "Can end sessions")]
         indexes = [models.Index(fields=["lineage"], name="session_lineage", condition=~Q(lineage=""))]
         constraints = [
             models.UniqueConstraint(name="session_and_realm", fields=["id", "realm"]),

@@ -98,24 +98,50 @@ def live_session(sid: str, *, realm: Realm, now: datetime) -> LiveSession | None
     if not _SID.fullmatch(sid):  # PostgreSQL would refuse some, such as NUL
         return None
     roles = Membership.objects.filter(user=OuterRef("user"), realm=realm).values("roles")[:1]
-    still_signed_in = Q(user__signed_out_at__isnull=True) | Q(user__signed_out_at__lte=F("auth_time"))
     session = (
         Session.objects.select_related("user")
         .annotate(roles=Subquery(roles))
-        .filter(
-            still_signed_in,
-            sid=sid,
-            realm=realm,
-            ended_at__isnull=True,
-            auth_time__gt=now - SESSION_LIFETIME,
-            user__is_active=True,
-            roles__isnull=False,
-        )
+        .filter(_standing(now), sid=sid, realm=realm, user__is_active=True, roles__isnull=False)
         .first()
     )
     if session is None:
         return None
     return LiveSession(session, session.user, tuple(session.roles))
+
+
+def _standing(now: datetime) -> Q:
+    """Of sessions: neither ended, nor too old, nor begun with a password that has gone since."""
+    still_signed_in = Q(user__signed_out_at__isnull=True) | Q(user__signed_out_at__lte=F("auth_time"))
+    return still_signed_in & Q(ended_at__isnull=True, auth_time__gt=now - SESSION_LIFETIME)
+
+
+def standing_sessions(person: User, *, realm: Realm, now: datetime) -> list[Session]:
+    """A person's sessions in a realm, the latest sign-in first; of those that one browser had, the last alone.
+
+    Arguments:
+        now: aware.
+    """
+    theirs = Session.objects.filter(_standing(now), user=person, realm=realm).order_by("-auth_time", "-pk")
+    latest: dict[str, Session] = {}
+    for session in theirs:
+        latest.setdefault(lineage_of(session), session)
+    return list(latest.values())
+
+
+def lineage_of(session: Session) -> str:
+    """The `sid` of the first of those that one browser had of one person; they end together."""
+    return session.lineage or session.sid
+
+
+def own_session(sid: str, *, person: User, realm: Realm) -> Session | None:
+    """A person's session in a realm, ended or not; None where they have none with this `sid`.
+
+    Arguments:
+        sid: from a form, however hostile.
+    """
+    if not _SID.fullmatch(sid):
+        return None
+    return Session.objects.filter(sid=sid, user=person, realm=realm).first()
 
 
 def person_of(pk: int) -> User:

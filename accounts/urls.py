@@ -2,11 +2,14 @@
 
 from django.urls import path
 
+from accounts.views.account import AccountView, SessionsView
 from accounts.views.registration import RegistrationView
 from accounts.views.sign_in import SignedInView, SignInView
 
 urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign-in"),
     path("signed-in", SignedInView.as_view(), name="signed-in"),
+    path("account", AccountView.as_view(), name="account"),
+    path("account/sessions", SessionsView.as_view(), name="account-sessions"),
     path("register", RegistrationView.as_view(), name="register"),
 ]

@@ -45,15 +45,16 @@ def record_each(
     targets: Sequence[tuple[str, str, Details]],
     actor: str,
     now: datetime,
+    reason: str = "",
 ) -> None:
     """Append one event for each of several targets, in one statement.
 
     Arguments:
         targets: a realm's slug, an opaque id and the details, each as in `record`.
-        name, actor, now: the same for all; as in `record`.
+        name, actor, now, reason: the same for all; as in `record`.
     """
     events = [
-        _event(name, realm=realm, actor=actor, target=target, now=now, details=details)
+        _event(name, realm=realm, actor=actor, target=target, now=now, reason=reason, details=details)
         for realm, target, details in targets
     ]
     Event.objects.bulk_create(events)

@@ -32,6 +32,7 @@ class EventName(StrEnum):
     SESSION_BEGUN = "session.begun"
     SESSION_ENDED = "session.ended"
     CONSENT_GRANTED = "consent.granted"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
     DEVICE_ALLOWED = "device.allowed"
     DEVICE_DENIED = "device.denied"
     USER_CODE_LIMITED = "user_code.limited"

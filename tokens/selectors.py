@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Min, OuterRef, Subquery
+from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
-from accounts.models import Membership
+from accounts.models import Membership, User
+from realms.models import Realm
 from tokens.models import WAITING, Client, Consent, DeviceAuthorization, Grant, LogoutDelivery
-from tokens.scopes import OFFLINE_ACCESS
+from tokens.scopes import OFFLINE_ACCESS, STANDARD_SCOPES
 from tokens.vocabulary import DeliveryState, GrantType
+
+_PLACES = {scope: place for place, scope in enumerate(STANDARD_SCOPES)}
 
 
 def client_exists(realm: str, client_id: str) -> bool:
@@ -25,6 +28,15 @@ def client_exists(realm: str, client_id: str) -> bool:
 def client_of(*, realm_id: int, client_id: str) -> Client | None:
     """The enabled client of a realm, or None."""
     return Client.objects.filter(realm_id=realm_id, client_id=client_id, enabled=True).first()
+
+
+def client_by_id(client_id: str, *, realm: Realm) -> Client | None:
+    """The client of a realm, enabled or not; or None.
+
+    Arguments:
+        client_id: of the form that client_ids have, so that the database can't stumble over it.
+    """
+    return Client.objects.filter(realm=realm, client_id=client_id).first()
 
 
 def origin_is_registered(*, realm: str, origin: str) -> bool:
@@ -148,3 +160,68 @@ def delivery_state(delivery: LogoutDelivery) -> DeliveryState:
     if delivery.delivered_at is not None:
         return DeliveryState.DELIVERED
     return DeliveryState.WAITING if delivery.given_up_at is None else DeliveryState.GIVEN_UP
+
+
+def unended(grants: QuerySet[Grant], now: datetime) -> QuerySet[Grant]:
+    """Those of several grants that nobody has ended and that are not over by their age.
+
+    Arguments:
+        now: aware.
+    """
+    return grants.filter(revoked_at=None, absolute_expires_at__gt=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A client that a person allowed something, or that has something of theirs now.
+
+    Attributes:
+        client: its row.
+        scopes: what was allowed, those of the standard first.
+        since: aware; the earliest decision or grant that is still known.
+        last_used: aware; when it last got tokens; None where it has no grant now.
+    """
+
+    client: Client
+    scopes: tuple[str, ...]
+    since: datetime
+    last_used: datetime | None
+
+
+def applications_of(person: User, *, realm: Realm, now: datetime) -> list[Application]:
+    """The clients of a realm with a consent or a grant of a person, by name. Three queries, however many there are.
+
+    Arguments:
+        now: aware; grants that have ended, or rest on a session or a password that has, are passed over.
+    """
+    consents = {row.client_id: row for row in Consent.objects.filter(user=person, client__realm=realm)}
+    groups: dict[int, list[tuple[list[str], datetime, datetime]]] = {}
+    standing = (
+        unended(Grant.objects.filter(user=person, realm=realm), now)
+        .filter(Q(session__ended_at=None) | Q(scopes__contains=[OFFLINE_ACCESS]))
+        .filter(Q(user__signed_out_at=None) | Q(auth_time__gte=F("user__signed_out_at")))
+        .values_list("client_id", "scopes")
+        .annotate(since=Min("created_at"), used=Max("rotated_at"))
+    )
+    for client_id, scopes, since, used in standing:
+        groups.setdefault(client_id, []).append((scopes, since, used))
+    clients = Client.objects.filter(pk__in={*consents, *groups}).order_by("name", "client_id")
+    return [_application(client, consents.get(client.pk), groups.get(client.pk, [])) for client in clients]
+
+
+def _application(
+    client: Client, consent: Consent | None, grants: list[tuple[list[str], datetime, datetime]]
+) -> Application:
+    """What is told of a client.
+
+    Arguments:
+        grants: of each set of scopes the first beginning and the last use.
+    """
+    allowed = {*(consent.scopes if consent else ()), *(scope for scopes, _since, _used in grants for scope in scopes)}
+    moments = [since for _scopes, since, _used in grants] + ([consent.granted_at] if consent else [])
+    return Application(
+        client,
+        tuple(sorted(allowed, key=lambda scope: (_PLACES.get(scope, len(_PLACES)), scope))),
+        min(moments),
+        max((used for _scopes, _since, used in grants), default=None),
+    )

@@ -4,6 +4,7 @@ from django.urls import path
 
 from tokens import endpoints
 from tokens.endpoints import Endpoint
+from tokens.views.applications import ApplicationsView
 from tokens.views.authorize import AuthorizeView, ConsentView
 from tokens.views.base import ProtocolView
 from tokens.views.device import DeviceAuthorizationView, DeviceView
@@ -32,6 +33,7 @@ urlpatterns = [
     path(endpoints.END_SESSION.path, EndSessionView.as_view(), name=endpoints.END_SESSION.name),
     path("logout/confirm", ConfirmEndView.as_view(), name="end_session_confirm"),
     path(endpoints.DEVICE.path, DeviceView.as_view(), name=endpoints.DEVICE.name),
+    path("account/applications", ApplicationsView.as_view(), name="account-applications"),
     path("consent", ConsentView.as_view(), name="consent"),
     *(
         path(

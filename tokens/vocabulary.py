@@ -85,6 +85,8 @@ class RevocationReason(StrEnum):
 
     LOGOUT = "logout"
     REVOKED = "revoked"
+    WITHDRAWN = "withdrawn"  # with the consent
+    OPERATOR = "operator"  # by whoever runs the realm
     CODE_REPLAY = "code_replay"
     REUSE = "reuse"
     AHEAD_OF_DATABASE = "ahead_of_database"

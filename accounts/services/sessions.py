@@ -1,5 +1,6 @@
 """Sessions begin with a proof and end once."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session as CookieSession
@@ -8,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.hooks import sessions_ended
 from accounts.models import Session, User
-from accounts.selectors import SESSION_LIFETIME
+from accounts.selectors import SESSION_LIFETIME, lineage_of
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
 from audit.services import record, record_each
@@ -35,7 +36,7 @@ def begin_session(*, realm: Realm, signed_in: SignedIn, now: datetime, replacing
         session = Session.objects.create(
             user=person,
             realm=realm,
-            lineage=_root(continued) if continued else "",
+            lineage=lineage_of(continued) if continued else "",
             auth_time=signed_in.at,
             methods=list(signed_in.methods),
             created_at=now,
@@ -59,7 +60,7 @@ def end_session(session: Session, *, reason: SessionEnd, actor: str, now: dateti
     Returns:
         Whether this call ended it; False where it had ended before.
     """
-    root = _root(session)
+    root = lineage_of(session)
     together = Session.objects.filter(Q(sid=root) | Q(lineage=root))
     return session.pk in _end(together, reason=reason, actor=actor, now=now)
 
@@ -74,7 +75,29 @@ def hold_session(session: Session) -> bool:
     return standing.first() is not None
 
 
-def end_sessions_of(*people: User, reason: SessionEnd, actor: str, now: datetime, realm: Realm | None = None) -> int:
+def end_sessions(sessions: Collection[int], *, reason: SessionEnd, actor: str, now: datetime) -> int:
+    """End several sessions, each with those that it continues or that continue it.
+
+    Arguments:
+        sessions: primary keys.
+        reason, actor, now: as `end_session`.
+
+    Returns:
+        How many ended.
+    """
+    roots = {lineage_of(session) for session in Session.objects.filter(pk__in=sessions)}
+    together = Session.objects.filter(Q(sid__in=roots) | Q(lineage__in=roots))
+    return len(_end(together, reason=reason, actor=actor, now=now))
+
+
+def end_sessions_of(
+    *people: User,
+    reason: SessionEnd,
+    actor: str,
+    now: datetime,
+    realm: Realm | None = None,
+    keeping: Session | None = None,
+) -> int:
     """End every session of people that has not ended, those included that are over by their age.
 
     A client may keep its own session for longer than this provider does, so it is told of these too.
@@ -85,6 +108,7 @@ def end_sessions_of(*people: User, reason: SessionEnd, actor: str, now: datetime
         actor: opaque id of who does it, for the audit.
         now: aware time of the end.
         realm: end only those of this realm; None for all.
+        keeping: the one that goes on, with those that it continues.
 
     Returns:
         How many ended.
@@ -92,11 +116,9 @@ def end_sessions_of(*people: User, reason: SessionEnd, actor: str, now: datetime
     theirs = Session.objects.filter(user__in=people)
     if realm is not None:
         theirs = theirs.filter(realm=realm)
+    if keeping is not None:
+        theirs = theirs.exclude(Q(sid=lineage_of(keeping)) | Q(lineage=lineage_of(keeping)))
     return len(_end(theirs, reason=reason, actor=actor, now=now))
-
-
-def _root(session: Session) -> str:
-    return session.lineage or session.sid
 
 
 def _end(sessions: QuerySet[Session], *, reason: SessionEnd, actor: str, now: datetime) -> list[int]:

@@ -1,5 +1,6 @@
-"""Pages for people, a module each; `Page` is what those of other apps are made of too."""
+"""Pages for people, a module each; `Page` and `AccountPage` are what those of other apps are made of too."""
 
-from accounts.views.page import Page, csrf_failure, notice
+from accounts.views.account import AccountPage
+from accounts.views.page import Page, csrf_failure, malformed, notice
 
-__all__ = ["Page", "csrf_failure", "notice"]
+__all__ = ["AccountPage", "Page", "csrf_failure", "malformed", "notice"]

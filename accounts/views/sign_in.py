@@ -58,6 +58,7 @@ class SignedInView(Page):
         context = {
             "realm": self.realm,
             "person": live.person,
+            "account": self.link("account"),
             "sign_in": self.link("sign-in"),
             "sign_out": self.link("end_session"),
         }

@@ -53,6 +53,7 @@ class Grant(models.Model):
     )
 
     class Meta:
+        permissions = [("end_grant", "Can end grants")]
         indexes = [
             models.Index(fields=["absolute_expires_at"], name="grant_absolute_end"),
             models.Index(fields=["revoked_at"], name="grant_revoked", condition=Q(revoked_at__isnull=False)),
@@ -87,6 +88,7 @@ class Consent(models.Model):
 
     class Meta:
         ordering = ["-granted_at"]
+        permissions = [("withdraw_consent", "Can withdraw consents")]
         constraints = [models.UniqueConstraint(name="consent_once_a_client", fields=["user", "client"])]
 
     def __str__(self) -> str:

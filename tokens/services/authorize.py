@@ -29,7 +29,7 @@ from tokens.models import Client, Grant
 from tokens.protocol import ProtocolRequest
 from tokens.selectors import client_of, consented_scopes
 from tokens.services.codes import code_of, new_grant
-from tokens.services.consent import remember
+from tokens.services.consent import remember, still_covers
 from tokens.services.issuance import issue_through_browser
 from tokens.services.live_grants import authorization_of, subject_for
 from tokens.vocabulary import ID_TOKEN_TYPE, ClientKind, Prompt, ResponseMode, ResponseType
@@ -150,12 +150,20 @@ def _decide(
     scopes = granted_scopes(wanted, asked.client)
     shown = _to_be_allowed(asked.client, wanted, scopes)
     if decision is None and _must_consent(asked, wanted, shown, live):
-        if silent:
-            raise AuthorizationRefused("consent_required", "The person has not allowed this yet.")
-        return ConsentNeeded(asked.client, live.person, shown, asked.redirect_uri, asked.raw.query(scopes=scopes))
-    if decision:
-        remember(person=live.person, client=asked.client, scopes=shown, now=now)
-    return asked.answer(**_granted(asked, wanted, scopes, live=live, now=now))
+        return _ask(asked, wanted, scopes, shown, live)
+    grant = new_grant(
+        realm=asked.realm,
+        client=asked.client,
+        live=live,
+        scopes=scopes,
+        request=wanted,
+        redirect_uri=asked.redirect_uri,
+        now=now,
+    )
+    answer = _answer_of(grant, wanted.response_type, live=live, now=now)
+    if not _begin(grant, wanted.response_type, live, allowing=shown, decided=bool(decision), now=now):
+        return _ask(asked, wanted, scopes, shown, live)
+    return asked.answer(**answer)
 
 
 def _registration(asked: _Asked) -> SignInNeeded:
@@ -225,33 +233,42 @@ def _must_consent(asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str
     return allowed is None or not set(scopes) <= allowed  # no scope at all is asked for once as well
 
 
-def _granted(
-    asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str, ...], *, live: LiveSession, now: datetime
-) -> dict[str, str]:
-    """The grant's row and what the client gets of it right away; the row comes last, so none is without its answer."""
-    grant = new_grant(
-        realm=asked.realm,
-        client=asked.client,
-        live=live,
-        scopes=scopes,
-        request=wanted,
-        redirect_uri=asked.redirect_uri,
-        now=now,
-    )
-    answer = _answer_of(grant, wanted.response_type, live=live, now=now)
-    if wanted.response_type is ResponseType.CODE:  # refused later where its session ends in this moment
+def _ask(
+    asked: _Asked, wanted: AuthorizationRequest, scopes: tuple[str, ...], shown: tuple[str, ...], live: LiveSession
+) -> ConsentNeeded:
+    if Prompt.NONE in wanted.prompts:
+        raise AuthorizationRefused("consent_required", "The person has not allowed this yet.")
+    return ConsentNeeded(asked.client, live.person, shown, asked.redirect_uri, asked.raw.query(scopes=scopes))
+
+
+def _begin(
+    grant: Grant,
+    response_type: ResponseType,
+    live: LiveSession,
+    *,
+    allowing: tuple[str, ...],
+    decided: bool,
+    now: datetime,
+) -> bool:
+    """Write the grant's row together with what it rests on; False, and no row, where that was withdrawn meanwhile.
+
+    The row comes last, when the client's answer is there; and with the consent, so a withdrawal finds it. A code of
+    a session that ends in this moment is refused later. Tokens would be good for a while, and nobody would tell
+    their client of the end: they are not handed out.
+    """
+    by_code = response_type is ResponseType.CODE
+    if by_code and grant.client.first_party and not decided:  # it rests on no consent
         grant.save(force_insert=True)
-    else:
-        _save_while_signed_in(grant, live)
-    return answer
-
-
-def _save_while_signed_in(grant: Grant, live: LiveSession) -> None:
-    """Tokens of a session that has ended would be good for a while, and nobody would tell their client of the end."""
+        return True
     with transaction.atomic():
-        if not hold_session(live.session):
+        if not (by_code or hold_session(live.session)):
             raise AuthorizationRefused("login_required", "The person has just signed out.")
+        if decided:
+            remember(person=grant.user, client=grant.client, scopes=allowing, now=now)
+        elif not (grant.client.first_party or still_covers(allowing, person=grant.user, client=grant.client)):
+            return False
         grant.save(force_insert=True)
+    return True
 
 
 def _answer_of(grant: Grant, response_type: ResponseType, *, live: LiveSession, now: datetime) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Membership, User
 from realms.models import Realm
@@ -169,6 +169,11 @@ def unended(grants: QuerySet[Grant], now: datetime) -> QuerySet[Grant]:
         now: aware.
     """
     return grants.filter(revoked_at=None, absolute_expires_at__gt=now)
+
+
+def resting_on(consents: QuerySet[Consent]) -> QuerySet[Grant]:
+    """The grants of the same people and clients as some consents, ended or not."""
+    return Grant.objects.filter(Exists(consents.filter(user=OuterRef("user"), client=OuterRef("client"))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""People and memberships in Django's admin. Each change leaves an event."""
+"""People, memberships and sessions in Django's admin. Each change leaves an event."""
 
 from accounts.admin.people import PersonAdmin
+from accounts.admin.sessions import SessionAdmin
 
-__all__ = ["PersonAdmin"]
+__all__ = ["PersonAdmin", "SessionAdmin"]

@@ -1,7 +1,8 @@
-"""Clients, grants and logouts in Django's admin. A secret is never shown, and a grant can't be written by hand."""
+"""Clients, grants, consents and logouts in the admin. No secret is shown twice, and no grant is written by hand."""
 
 from tokens.admin.clients import ClientAdmin
+from tokens.admin.consents import ConsentAdmin
 from tokens.admin.grants import GrantAdmin
 from tokens.admin.logout_deliveries import LogoutDeliveryAdmin
 
-__all__ = ["ClientAdmin", "GrantAdmin", "LogoutDeliveryAdmin"]
+__all__ = ["ClientAdmin", "ConsentAdmin", "GrantAdmin", "LogoutDeliveryAdmin"]

@@ -4,14 +4,16 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import User
 from audit.services import record, record_each
 from audit.vocabulary import EventName
 from tokens.models import Client, Consent, Grant
+from tokens.selectors import resting_on
 from tokens.services.revocation import end_grants
 from tokens.vocabulary import RevocationReason
 
@@ -49,7 +51,12 @@ def remember(*, person: User, client: Client, scopes: tuple[str, ...], now: date
         scopes: what was on the page; earlier ones stay.
         now: aware time of the decision.
     """
-    parameters = {"user": person.pk, "client": client.pk, "scopes": json.dumps(sorted(set(scopes))), "now": now}
+    parameters: dict[str, Any] = {
+        "user": person.pk,
+        "client": client.pk,
+        "scopes": json.dumps(sorted(set(scopes))),
+        "now": now,
+    }
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_REMEMBER, parameters)
@@ -97,8 +104,7 @@ def withdraw_each(consents: Collection[int], *, actor: str, now: datetime, becau
         because: the operator's words.
     """
     chosen = Consent.objects.filter(pk__in=consents)
-    resting = Exists(chosen.filter(user=OuterRef("user"), client=OuterRef("client")))
-    return _withdraw(chosen, Grant.objects.filter(resting), actor=actor, now=now, because=because)
+    return _withdraw(chosen, resting_on(chosen), actor=actor, now=now, because=because)
 
 
 def _withdraw(

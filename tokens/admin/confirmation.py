@@ -1,0 +1,56 @@
+"""The page that stands before an end: how many are hit, and why the operator does it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from tokens.forms import ReasonForm
+
+_CONFIRMED = "confirmed"  # the button of this page; Django's lists send the same action without it
+
+
+def confirm(
+    model_admin: admin.ModelAdmin,  # type: ignore[type-arg]  # not generic at run time
+    request: HttpRequest,
+    *,
+    title: str,
+    hits: str,
+    act: Callable[[str], str],
+    back: str,
+) -> HttpResponse | None:
+    """Ask for a reason; with one, act.
+
+    Arguments:
+        model_admin: whose page it is.
+        request: of an operator who may do it: the caller has made sure.
+        title: what is to be done.
+        hits: what would be hit now, in one sentence.
+        act: takes the reason and returns what was done, in one sentence.
+        back: the address of the page from which the operator came.
+
+    Returns:
+        The page; None where it was done, and the operator told.
+    """
+    confirmed = request.method == "POST" and _CONFIRMED in request.POST
+    form = ReasonForm(request.POST if confirmed else None)
+    if confirmed and form.is_valid():
+        messages.success(request, act(form.cleaned_data["reason"]))
+        return None
+    # What the list sent has to come again with the confirmation.
+    kept = [(name, value) for name in ("action", "select_across") for value in request.POST.getlist(name)[:1]]
+    chosen = [(ACTION_CHECKBOX_NAME, value) for value in request.POST.getlist(ACTION_CHECKBOX_NAME)]
+    context: dict[str, Any] = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "opts": model_admin.opts,
+        "hits": hits,
+        "form": form,
+        "kept": [*kept, *chosen],
+        "confirmed": _CONFIRMED,
+        "back": back,
+    }
+    return TemplateResponse(request, "admin/tokens/confirmation.html", context)

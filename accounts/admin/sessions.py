@@ -37,7 +37,7 @@ class EndFilter(admin.SimpleListFilter):
 class SessionAdmin(ToLookAt):
     """Sessions that people have with their browsers."""
 
-    list_display = ("sid", "user", "realm", "auth_time", "authentication_methods", "ended_at", "end_reason")
+    list_display = ("user", "realm", "auth_time", "authentication_methods", "end", "sid")
     list_filter = ("realm", EndFilter)
     search_fields = ("=sid", "user__username_canonical", "=user__subject")
     search_help_text = "A whole sid or subject, or part of a user name."
@@ -49,6 +49,11 @@ class SessionAdmin(ToLookAt):
     )  # fmt: skip
     readonly_fields = fields
     actions = ("end_selected",)
+
+    @admin.display(description="end", ordering="end_reason")
+    def end(self, session: Session) -> str:
+        """Why it ended, in words."""
+        return session.end_reason.replace("_", " ") or "–"
 
     @admin.display(description="methods")
     def authentication_methods(self, session: Session) -> str:

@@ -23,6 +23,11 @@ class ToLookAt(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
         """No: `rotate_keys` removes what ended long ago."""
         return False
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, under a plain title."""
+        title = str(self.opts.verbose_name_plural).capitalize()
+        return super().changelist_view(request, {**(extra_context or {}), "title": title})
+
     def response_action(self, request: HttpRequest, queryset: Any, *where: Any) -> HttpResponse | None:
         """Django's own, which would stumble over a key that none of these rows can have."""
         key = self.model._meta.pk

@@ -13,7 +13,7 @@ OTHER = "/realms/other/"
 
 
 @pytest.mark.parametrize("below", [DEFAULT, OTHER])
-@pytest.mark.parametrize("page", ["authorize", "device"])
+@pytest.mark.parametrize("page", ["authorize", "device", "account", "account/sessions", "account/applications"])
 @pytest.mark.parametrize(
     "query",
     [
@@ -29,8 +29,9 @@ def test_the_realms_own_pages_with_any_query(below: str, page: str, query: str) 
     assert return_path(f"{below}{page}?{query}", below=below) == f"{below}{page}?{query}"
 
 
-def test_only_the_device_page_does_without_a_query() -> None:
-    assert return_path("/realms/other/device", below=OTHER) == "/realms/other/device"
+def test_all_but_authorize_do_without_a_query() -> None:
+    for page in ("device", "account", "account/sessions", "account/applications"):
+        assert return_path(f"/realms/other/{page}", below=OTHER) == f"/realms/other/{page}"
     assert return_path("/realms/other/authorize", below=OTHER) is None
 
 
@@ -87,6 +88,14 @@ OPEN_REDIRECTS = [
     "//device",
     "//evil.example/device",
     "/devices",
+    "/accounts",
+    "/account/",
+    "/account/other",
+    "/account/../admin/",
+    "//account",
+    "/account//sessions",
+    "/sessions",
+    "/realms/other/account",
     "/realms/other/device",
     "/device\n",
     "/realms/other/authorize?x=1",
@@ -115,7 +124,7 @@ def test_whatever_is_let_through_is_a_header_a_browser_reads_one_way(text: str) 
     found = return_path(text, below=DEFAULT)
     if found is not None:
         assert found == text
-        assert found.startswith(("/authorize?", "/device"))
+        assert found.startswith(("/authorize?", "/device", "/account"))
         assert found.isascii()
         assert not set(found) & set(' "#<>\\' + string.whitespace)
         assert found.isprintable()

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import hooks
 from accounts.models import Membership, Session, User
-from accounts.selectors import SESSION_LIFETIME, LiveSession, live_session
-from accounts.services.sessions import begin_session, end_session
+from accounts.selectors import SESSION_LIFETIME, LiveSession, live_session, standing_sessions
+from accounts.services.sessions import begin_session, end_session, end_sessions_of
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
 from audit.models import Event
@@ -231,3 +231,27 @@ def test_the_database_refuses_what_is_no_session(
 
 def test_a_session_reads_as_its_sid(session: Session) -> None:
     assert str(session) == session.sid
+
+
+def test_all_but_the_kept_one_end_with_what_it_continues_left_alone(
+    session: Session, ana: User, realm: Realm, now: datetime
+) -> None:
+    kept = begin(ana, realm, now, replacing=session)
+    others = [begin(ana, realm, now) for _ in range(2)]
+    others.append(begin(ana, realm, now, replacing=others[0]))
+    count = end_sessions_of(ana, reason=SessionEnd.SIGNED_OUT, actor="test", now=now, realm=realm, keeping=kept)
+    assert count == 3
+    assert set(Session.objects.filter(ended_at=None)) == {session, kept}
+
+
+def test_of_those_that_one_browser_had_the_last_is_told(
+    session: Session, ana: User, realm: Realm, now: datetime
+) -> None:
+    second = begin(ana, realm, now + SECOND, replacing=session)
+    elsewhere = begin(ana, realm, now + 2 * SECOND)
+    later = now + 3 * SECOND
+    assert standing_sessions(ana, realm=realm, now=later) == [elsewhere, second]
+    assert standing_sessions(ana, realm=realm, now=now + SESSION_LIFETIME + SECOND) == [elsewhere]
+    User.objects.filter(pk=ana.pk).update(signed_out_at=now + 2 * SECOND)
+    assert standing_sessions(ana, realm=realm, now=later) == [elsewhere]
+    assert standing_sessions(make_person("eve", realm=realm), realm=realm, now=later) == []

@@ -73,7 +73,7 @@ class TestEndingSeveral:
     def test_those_that_stand_end_with_an_event_each_and_the_operators_words(
         self, realm: Realm, ana: User, now: datetime
     ) -> None:
-        first, second, ended, over = (begin(realm, ana, now)[0].grant_id for _ in range(4))
+        first, second, ended, over = (str(begin(realm, ana, now)[0].grant_id) for _ in range(4))
         Grant.objects.filter(pk=ended).update(revoked_at=now, revocation_reason="logout")
         Grant.objects.filter(pk=over).update(
             created_at=now - timedelta(days=9), rotated_at=now - timedelta(days=9), idle_expires_at=now,
@@ -85,7 +85,7 @@ class TestEndingSeveral:
         assert count == 2
         events = Event.objects.filter(name=EventName.GRANT_ENDED)
         assert {(event.target, event.actor, event.reason, event.realm) for event in events} == {
-            (str(pk), "user:root", "A leak.", "default") for pk in (first, second)
+            (pk, "user:root", "A leak.", "default") for pk in (first, second)
         }
         assert {event.details["reason"] for event in events} == {"operator"}
         assert Grant.objects.get(pk=ended).revocation_reason == "logout"

@@ -179,8 +179,8 @@ class TestEnding:
         other = elsewhere()
         answer = end(signed_in, sid_in(signed_in))
         assert (answer.status_code, answer["Location"]) == (303, "/logout")
-        assert "You are signed out" in signed_in.get("/logout").content.decode()
         assert "signet.sids" not in signed_in.session
+        assert "You are signed out" in signed_in.get("/logout").content.decode()
         assert standing() == {sid_in(other)}
 
     def test_what_this_browser_had_before_is_this_browsers_too(self, signed_in: Browser) -> None:

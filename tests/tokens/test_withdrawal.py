@@ -312,6 +312,22 @@ class TestRaces:
         assert meanwhile(gone, again) == [None, None]
         assert Consent.objects.get().scopes == ["email"]
 
+    def test_of_two_who_end_the_same_grants_at_once_one_ends_each(
+        self, committed: Realm, cleo: User, now: datetime
+    ) -> None:
+        for _ in range(10):
+            begin(committed, cleo, now)
+        ended: list[int] = []
+
+        def end(reason: RevocationReason) -> None:
+            ended.append(end_grants(Grant.objects.all(), reason=reason, actor="", now=now))
+
+        outcomes = meanwhile(lambda: end(RevocationReason.OPERATOR), [lambda: end(RevocationReason.WITHDRAWN)])
+        assert outcomes == [None, None]
+        assert ended == [10, 0]
+        assert set(Grant.objects.values_list("revocation_reason", flat=True)) == {RevocationReason.OPERATOR}
+        assert Event.objects.filter(name=EventName.GRANT_ENDED).count() == 10
+
     def test_of_many_withdrawals_at_once_one_counts(self, committed: Realm, cleo: User, now: datetime) -> None:
         client = register_plain(committed)[0]
         consent(cleo, client, now)

@@ -11,3 +11,7 @@ class IssuerMoved(RealmError):
 
 class UnknownRealm(RealmError):
     """No realm has this slug."""
+
+
+class TermsRefused(RealmError):
+    """A realm can't be called or be like this; the text says why, a sentence a fault."""

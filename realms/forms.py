@@ -6,12 +6,13 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from realms import terms
 from realms.hooks import lifetime_faults
 from realms.models import Realm
 from realms.spans import from_words, in_words
+from realms.terms import LONGEST_SPAN
 
-LONGEST_ACCESS_TOKEN = timedelta(minutes=15)
-LONGEST_SPAN = timedelta(days=3650)
+_LIFETIMES = ("access_token", "refresh_idle", "refresh_absolute")
 
 
 class SpanField(forms.DurationField):
@@ -72,15 +73,9 @@ class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
     def clean(self) -> dict[str, Any]:
         """The bounds that the database holds too, in sentences that stand beside their field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        for name in ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime"):
-            if cleaned.get(name) == timedelta(0):
-                self.add_error(name, "It must be above nought.")
-        access = cleaned.get("access_token_lifetime")
-        if access is not None and access > LONGEST_ACCESS_TOKEN:
-            self.add_error("access_token_lifetime", "An access token lives for 15 minutes at most.")
-        idle, absolute = cleaned.get("refresh_idle_lifetime"), cleaned.get("refresh_absolute_lifetime")
-        if idle is not None and absolute is not None and idle > absolute:
-            self.add_error("refresh_idle_lifetime", "It can't be longer than the whole life of a grant.")
+        access, idle, absolute = (cleaned.get(f"{kind}_lifetime") for kind in _LIFETIMES)
+        for name, sentence in list(terms.lifetime_faults(access=access, idle=idle, absolute=absolute)):
+            self.add_error(name, sentence)
         if access is not None and absolute is not None:
             for fault in lifetime_faults(self.instance, access=access, refresh=absolute):
                 self.add_error(None, fault)

@@ -1,10 +1,13 @@
 """Writing realms. Whoever calls records the event: the audit stands above this app."""
 
+import re
+from dataclasses import asdict
 from datetime import datetime
 
-from realms.errors import IssuerMoved
-from realms.models import Realm
-from realms.selectors import DEFAULT_SLUG
+from realms.errors import IssuerMoved, TermsRefused
+from realms.models import SLUG_PATTERN, Realm
+from realms.selectors import DEFAULT_SLUG, issuer_of
+from realms.terms import Terms, faults
 
 
 def ensure_default_realm(*, issuer: str, now: datetime) -> tuple[Realm, bool]:
@@ -20,11 +23,57 @@ def ensure_default_realm(*, issuer: str, now: datetime) -> tuple[Realm, bool]:
     Raises:
         IssuerMoved: the realm exists with another issuer, which every token out there names.
     """
+    return ensure_realm(slug=DEFAULT_SLUG, base=issuer, terms=Terms(name="Signet"), now=now)
+
+
+def ensure_realm(*, slug: str, base: str, terms: Terms, now: datetime) -> tuple[Realm, bool]:
+    """A realm; made if it is not there, and left as it is otherwise.
+
+    Arguments:
+        slug: its name in addresses.
+        base: the site's public base address, without a trailing slash; its issuer follows from that.
+        terms: what is decided of it, if it is made.
+        now: aware time of the change.
+
+    Returns:
+        The realm, and whether it was made by this call.
+
+    Raises:
+        TermsRefused: no realm can be called or be like this.
+        IssuerMoved: the realm exists with another issuer, which every token out there names.
+    """
+    if not re.fullmatch(SLUG_PATTERN, slug):
+        raise TermsRefused("A slug has 1 to 63 small letters, digits and hyphens, and no hyphen at an end.")
+    refuse_terms(terms)
+    issuer = issuer_of(slug, base=base)
     realm, created = Realm.objects.get_or_create(
-        slug=DEFAULT_SLUG, defaults={"name": "Signet", "issuer": issuer, "created_at": now}
+        slug=slug, defaults={**asdict(terms), "issuer": issuer, "created_at": now}
     )
     check_issuer(realm, configured=issuer)
     return realm, created
+
+
+def change_realm(realm: Realm, *, terms: Terms) -> Realm:
+    """Give a realm other terms. Whether its rings vouch for its lifetimes is for the caller to ask (realms/hooks.py).
+
+    Raises:
+        TermsRefused: no realm can be like this.
+    """
+    refuse_terms(terms)
+    Realm.objects.filter(pk=realm.pk).update(**asdict(terms))
+    realm.refresh_from_db()
+    return realm
+
+
+def refuse_terms(terms: Terms) -> None:
+    """Refuse what no realm can be like.
+
+    Raises:
+        TermsRefused: one sentence a fault.
+    """
+    found = [f"{name}: {sentence}" for name, sentence in faults(terms)]
+    if found:
+        raise TermsRefused(" ".join(found))
 
 
 def check_issuer(realm: Realm, *, configured: str) -> None:

@@ -1,4 +1,7 @@
-"""Lengths of time as people write them: `2 days 6 hours`. ISO 8601 and Django's own form are read by Django."""
+"""Lengths of time as people write them, `2 days 6 hours`, and as programs do, `P2DT6H` (ISO 8601).
+
+Forms read Django's own form beside these; Django does that.
+"""
 
 import re
 from datetime import timedelta
@@ -16,6 +19,11 @@ _SPOKEN = {
     "sec": timedelta(seconds=1),
 }
 _PART = re.compile(r"(\d{1,9})\s*([a-z]+)")
+_ISO = re.compile(
+    r"P(?=[\dT])(?:(?P<days>\d{1,9})D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9}(?:\.\d{1,6})?)S)?)?",
+    re.ASCII,
+)
 _WHOLE = re.compile(r"(?:\d{1,9}\s*[a-z]+[\s,]*)+")
 
 
@@ -60,6 +68,43 @@ def from_words(text: str) -> timedelta | None:
             return None
         total += int(count) * unit
     return total
+
+
+def in_iso(span: timedelta) -> str:
+    """A length of time by ISO 8601, exactly: what `from_iso` reads back.
+
+    Arguments:
+        span: not negative.
+    """
+    rest = timedelta(seconds=span.seconds)
+    parts = []
+    for letter, (_, unit) in zip("HM", _UNITS[1:3], strict=True):
+        count, rest = divmod(rest, unit)
+        parts.append(f"{count}{letter}" if count else "")
+    fraction = f".{span.microseconds:06}".rstrip("0") if span.microseconds else ""
+    parts.append(f"{rest.seconds}{fraction}S" if rest or fraction else "")
+    time = "".join(parts)
+    days = f"{span.days}D" if span.days else ""
+    return f"P{days}T{time}" if time else f"P{days}" if days else "PT0S"
+
+
+def from_iso(text: str) -> timedelta | None:
+    """The length of time of an ISO 8601 duration of days, hours, minutes and seconds, or None where it is none.
+
+    Raises:
+        OverflowError: more days than Python can count.
+    """
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    seconds, _, fraction = (match["seconds"] or "0").partition(".")
+    return timedelta(
+        days=int(match["days"] or 0),
+        hours=int(match["hours"] or 0),
+        minutes=int(match["minutes"] or 0),
+        seconds=int(seconds),
+        microseconds=int(fraction.ljust(6, "0")),
+    )
 
 
 def _counted(count: int, name: str) -> str:

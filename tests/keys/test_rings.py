@@ -13,9 +13,9 @@ from keys.conf import default_policy
 from keys.errors import RingExists, UnavailableAlgorithm, UnknownAlgorithm, UnknownCustodian, WeakPolicy
 from keys.models import KeyPair, KeyRing
 from keys.policy import LONGEST_HANDLE
-from keys.selectors import policy_of
+from keys.selectors import policy_of, rings
 from keys.services import bootstrapping, rotation
-from keys.services.bootstrapping import ensure_rings
+from keys.services.bootstrapping import ensure_keys, ensure_rings
 from keys.services.minting import Material, make_material
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import rotate
@@ -144,7 +144,8 @@ def test_bootstrap_makes_the_rings_of_a_realm_once_and_the_slow_one_last(
     monkeypatch.setattr(bootstrapping, "rotate", lambda ring, **given: rotate(ring, clock=clock, **given))
     said: list[str] = []
     for _ in range(2):
-        ensure_rings(realm, expired_tokens=expired_tokens, actor=ACTOR, now=clock.now, say=said.append)
+        ensure_rings(realm, expired_tokens=expired_tokens, actor=ACTOR, now=clock.now)
+        ensure_keys(rings(realm=realm.slug), actor=ACTOR, clock=clock, say=said.append)
     kinds = [(ring.purpose, ring.algorithm, ring.bits) for ring in made[::2]]
     test_ring = [("expired_test", "ES256", None)] if expired_tokens else []
     assert kinds == [("sign", "ES256", None), ("mac", "HMAC-SHA256", None), *test_ring, ("sign", "RS256", 4096)]

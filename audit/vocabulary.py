@@ -7,6 +7,7 @@ class EventName(StrEnum):
     """What happened: the noun it happened to, then the past participle."""
 
     REALM_CREATED = "realm.created"
+    REALM_CHANGED = "realm.changed"
     RING_CREATED = "ring.created"
     RING_POLICY_CHANGED = "ring.policy_changed"
     KEY_CREATED = "key.created"

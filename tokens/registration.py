@@ -1,9 +1,13 @@
 """A client as its registration is told of: by the names of RFC 7591 §2, §3.2.1."""
 
+from dataclasses import fields
+
+from tokens.client_metadata import ClientMetadata
 from tokens.models import Client
+from tokens.vocabulary import AuthMethod, GrantType, ResponseType, SubjectType
 
 # Each member with the column that it tells.
-_MEMBERS = {
+MEMBERS = {
     "client_id": "client_id",
     "client_name": "name",
     "token_endpoint_auth_method": "auth_method",
@@ -37,6 +41,19 @@ _MEMBERS = {
 
 def registration_of(client: Client) -> dict[str, object]:
     """The client's metadata; what is not set is left out, and no secret is in it."""
-    told = {member: getattr(client, column) for member, column in _MEMBERS.items()}
+    told = {member: getattr(client, column) for member, column in MEMBERS.items()}
     told["scope"] = " ".join(client.scopes)
     return {name: value for name, value in told.items() if value not in ("", None, False)}
+
+
+def metadata_of(client: Client) -> ClientMetadata:
+    """What a client is registered with, as it would be asked for again."""
+    columns = {column.name: getattr(client, column.name) for column in fields(ClientMetadata)}
+    lists = {name: tuple(value) for name, value in columns.items() if isinstance(value, list)}
+    words = {
+        "auth_method": AuthMethod(client.auth_method),
+        "subject_type": SubjectType(client.subject_type),
+        "grant_types": tuple(GrantType(name) for name in client.grant_types),
+        "response_types": tuple(ResponseType(name) for name in client.response_types),
+    }
+    return ClientMetadata(**{**columns, **lists, **words})

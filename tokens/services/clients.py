@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -143,11 +143,13 @@ def refuse_identity(*, client_id: str, name: str) -> None:
         raise ClientRefused(f"A name has 1 to {_MAX_NAME} characters that can be printed.")
 
 
-def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
+def refuse_faults(metadata: ClientMetadata, *, realm: Realm, rings: Collection[str] | None = None) -> None:
     """Refuse what can't be registered.
 
     Arguments:
         metadata: as asked for, and `completed`.
+        realm: as it is, or as it will be.
+        rings: the algorithms of the rings that it will have to sign with; None for those that it has.
 
     Raises:
         ClientRefused: one sentence a fault.
@@ -155,7 +157,7 @@ def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
     bounds = Bounds(realm.access_token_lifetime, realm.refresh_idle_lifetime, realm.refresh_absolute_lifetime)
     found = [
         *faults(metadata, bounds=bounds),
-        *_algorithm_faults(metadata, realm),
+        *_algorithm_faults(metadata, api.ring_algorithms(realm) if rings is None else rings),
         *_encryption_faults(metadata),
         *_key_faults(metadata),
     ]
@@ -163,9 +165,11 @@ def refuse_faults(metadata: ClientMetadata, *, realm: Realm) -> None:
         raise ClientRefused(" ".join(found))
 
 
-def _algorithm_faults(metadata: ClientMetadata, realm: Realm) -> Iterator[str]:
-    """Whatever is signed for the client, a ring of the realm has to sign."""
-    rings = api.ring_algorithms(realm)
+def _algorithm_faults(metadata: ClientMetadata, rings: Collection[str]) -> Iterator[str]:
+    """Whatever is signed for the client, a ring of the realm has to sign; what isn't yet may be one day."""
+    known = {*api.signing_algorithms(), ""}
+    for name in sorted({metadata.id_token_alg, metadata.userinfo_alg, metadata.access_token_alg} - known):
+        yield f"Nothing is signed with the alg {name[:MAX_ITEM]!r} here: discovery lists those that there are."
     people = metadata.response_types or GrantType.DEVICE_CODE in metadata.grant_types
     for what, algorithm in (
         ("ID tokens", metadata.id_token_alg if people else ""),

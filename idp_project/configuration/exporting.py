@@ -1,0 +1,46 @@
+"""What there is, as a configuration says it: no secret, no digest, no salt, and no keys but clients' public ones."""
+
+from collections.abc import Collection
+from dataclasses import asdict, fields
+
+from idp_project.configuration.document import Kind, Members, Place, Things
+from idp_project.configuration.schema import registered_members
+from keys.models import KeyRing
+from keys.selectors import policy_of
+from realms.models import Realm
+from realms.selectors import terms_of
+from realms.terms import Terms
+from tokens.models import Client
+from tokens.registration import metadata_of
+from tokens.vocabulary import ClientKind
+
+
+def present_things(slugs: Collection[str] | None = None) -> Things:
+    """The realms of a database with their rings and clients, each with all its members.
+
+    Arguments:
+        slugs: of these realms alone, as far as they are there; None for all.
+    """
+    realms = Realm.objects.all() if slugs is None else Realm.objects.filter(slug__in=slugs)
+    rings = KeyRing.objects.filter(realm__in=realms).select_related("realm")
+    clients = Client.objects.filter(realm__in=realms).select_related("realm").defer("secret_digests")
+    own = {client.realm.slug: client.enabled for client in clients if client.kind == ClientKind.BUILT_IN}
+    return {
+        **{Place(realm.slug): _realm(realm, direct_sign_in=own.get(realm.slug, False)) for realm in realms},
+        **{Place(ring.realm.slug, Kind.RING, str(ring)): asdict(policy_of(ring)) for ring in rings},
+        **{
+            Place(client.realm.slug, Kind.CLIENT, client.client_id): _client(client)
+            for client in clients
+            if client.kind != ClientKind.BUILT_IN
+        },
+    }
+
+
+def _realm(realm: Realm, *, direct_sign_in: bool) -> Members:
+    terms = terms_of(realm)
+    decided = {field.name: getattr(terms, field.name) for field in fields(Terms)}
+    return {"issuer": realm.issuer, **decided, "direct_sign_in": direct_sign_in}
+
+
+def _client(client: Client) -> Members:
+    return {"client_name": client.name, "enabled": client.enabled, **registered_members(metadata_of(client))}

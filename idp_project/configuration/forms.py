@@ -9,6 +9,7 @@ from typing import Any
 
 from keys.errors import ForeignKeyRefused
 from keys.foreign_keys import clean_jwks
+from keys.policy import LONGEST_PERIOD
 from realms.spans import from_iso, in_iso
 
 _MAX_TEXT = 2_000  # of the longest column
@@ -51,8 +52,8 @@ def _span(found: Any) -> timedelta:
         span = from_iso(found) if isinstance(found, str) else None
     except OverflowError:
         span = None
-    if span is None:
-        raise Malformed("has to be an ISO 8601 duration such as PT5M or P90D")
+    if span is None or span > LONGEST_PERIOD:
+        raise Malformed("has to be an ISO 8601 duration such as PT5M or P90D, and of ten years at most")
     return span
 
 

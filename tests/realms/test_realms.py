@@ -7,10 +7,11 @@ import pytest
 from django.conf import LazySettings
 from django.db import DatabaseError, transaction
 
-from realms.errors import IssuerMoved
+from realms.errors import IssuerMoved, TermsRefused
 from realms.models import Realm
-from realms.selectors import all_realms, default_realm, realm_by_slug
-from realms.services import check_issuer, ensure_default_realm
+from realms.selectors import all_realms, default_realm, realm_by_slug, terms_of
+from realms.services import change_realm, check_issuer, ensure_default_realm, ensure_realm
+from realms.terms import Terms
 from realms.vocabulary import Registration
 from tests.keys.sql import execute, refused
 
@@ -122,3 +123,35 @@ def test_a_realm_lets_nobody_register_unless_it_says_so(realm: Realm, now: datet
 def test_all_realms_come_by_slug(realm: Realm, now: datetime) -> None:
     make(now)
     assert [one.slug for one in all_realms()] == ["b", "default"]
+
+
+@pytest.mark.spec("keys.md Rows: another realm lives under /realms/<slug>")
+def test_a_further_realm_lives_below_the_site_and_is_made_once(db: None, now: datetime) -> None:
+    terms = Terms(name="Shop", registration=Registration.OPEN, access_token_lifetime=timedelta(minutes=5))
+    realm, made = ensure_realm(slug="shop", base="https://id.example.test", terms=terms, now=now)
+    assert (realm.issuer, made, terms_of(realm)) == ("https://id.example.test/realms/shop", True, terms)
+    other = Terms(name="Other")
+    assert ensure_realm(slug="shop", base="https://id.example.test", terms=other, now=now) == (realm, False)
+    assert terms_of(change_realm(realm, terms=other)) == other
+    realm.refresh_from_db()
+    assert (realm.name, realm.registration) == ("Other", Registration.CLOSED)
+
+
+@pytest.mark.spec("realms/terms.py: the bounds that the database holds too")
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"name": "a\nb"}, "name: A name has 1 to 200"),
+        ({"access_token_lifetime": timedelta(0)}, "access_token_lifetime: It must be above nought"),
+        ({"access_token_lifetime": timedelta(minutes=15, microseconds=1)}, "15 minutes at most"),
+        ({"refresh_absolute_lifetime": timedelta(days=3651)}, "the longest is ten years"),
+        ({"refresh_idle_lifetime": timedelta(days=31)}, "refresh_idle_lifetime: It can't be longer"),
+    ],
+)
+def test_terms_that_no_realm_can_have_are_refused(realm: Realm, now: datetime, other: dict[str, Any], why: str) -> None:
+    terms = Terms(**{"name": "x", **other})
+    with pytest.raises(TermsRefused, match=why):
+        ensure_realm(slug="x", base="https://id.example.test", terms=terms, now=now)
+    with pytest.raises(TermsRefused, match=why):
+        change_realm(realm, terms=terms)
+    assert Realm.objects.get().name == "Signet"

@@ -67,7 +67,9 @@ class Command(BaseCommand):
         try:
             follow_with_keys(imported, actor=ACTOR, clock=timezone.now, say=self.stderr.write)
         except KeysError as error:
-            raise CommandError(f"All is imported, but keys are missing: {error} Then run rotate_keys.") from error
+            raise CommandError(
+                f"All is imported, but the keys don't follow yet: {error} Then run rotate_keys."
+            ) from error
 
 
 def _read(name: str) -> bytes:

@@ -79,4 +79,17 @@ def everything() -> list[Any]:
     return [list(model.objects.order_by("pk").values()) for model in (Realm, KeyRing, KeyPair, Client, Event)]
 
 
+def refused(monkeypatch: pytest.MonkeyPatch, wanted: Any, *why: str) -> str:
+    """Both ways refuse it, in the same words, and nothing is written."""
+    before = everything()
+    ran = imported(monkeypatch, wanted)
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert imported(monkeypatch, wanted, "--dry-run") == ran
+    assert everything() == before
+    assert "Traceback" not in ran.err
+    for part in why:
+        assert part in ran.err
+    return ran.err
+
+
 PRIVATE = {"keys": [jwk(key(), "ES256", "k1") | {"d": "AAAA"}]}

@@ -86,6 +86,12 @@ def test_a_client_is_never_called_what_a_person_is(rows: None, monkeypatch: Patc
     refused(monkeypatch, document(shop={"clients": {"ana": {}}}), "clients/ana: A client can't be called")
 
 
+def test_what_no_column_can_hold_is_refused_whatever_the_rules_say(rows: None, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("idp_project.configuration.checking.refuse_faults", lambda *_given, **_named: None)
+    wanted = document(shop={"clients": {"machine": {"id_token_signed_response_alg": "x" * 99}}})
+    refused(monkeypatch, wanted, "clients/machine/id_token_signed_response_alg: ", "at most 16 characters")
+
+
 def test_all_faults_are_told_a_line_each(rows: None, monkeypatch: Patch) -> None:
     told = refused(
         monkeypatch, document(shop={"name": "", "clients": {"app": {"client_name": ""}}}, b={"name": "\u200e"})

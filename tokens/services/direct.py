@@ -59,7 +59,7 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     if expired:
         signed_in = _prove(credentials, realm=realm, peer=request.peer, now=now)
         return _answer(_expired_tokens(signed_in, realm=realm, client=client, now=now))
-    check_keys(realm=realm, now=now)
+    check_keys(client.access_token_alg, realm=realm, now=now)
     signed_in = _prove(credentials, realm=realm, peer=request.peer, now=now)
     with transaction.atomic():  # no grant without its tokens
         authorization = begin_grant(realm=realm, client=client, signed_in=signed_in, scopes=DIRECT_SCOPES, now=now)
@@ -74,9 +74,10 @@ def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     Arguments and errors are those of `sign_in`.
     """
     presented = parse_refresh_token(request)
-    check_keys(realm=realm, now=now)
     grant_id, generation = open_refresh_token(presented.refresh_token, realm=realm, now=now)  # asks no database
-    authorization = redeem(grant_id, generation, realm=realm, client=_direct_client(realm), now=now)
+    client = _direct_client(realm)
+    check_keys(client.access_token_alg, realm=realm, now=now)
+    authorization = redeem(grant_id, generation, realm=realm, client=client, now=now)
     return _answer(issue(authorization, realm=realm, now=now))
 
 

@@ -54,13 +54,19 @@ class Tokens:
         return found
 
 
-def check_keys(*, realm: Realm, now: datetime) -> None:
-    """Make sure that a token could be signed, before anything is written that a failure would waste.
+def check_keys(*algorithms: str, realm: Realm, now: datetime) -> None:
+    """Make sure that tokens could be signed, before anything is written that a failure would waste.
+
+    Arguments:
+        algorithms: with which.
+        realm: whose keys sign.
+        now: aware.
 
     Raises:
         KeysError: no key may sign now.
     """
-    api.current_kid(realm=realm, now=now)
+    for algorithm in algorithms:
+        api.current_kid(realm=realm, now=now, algorithm=algorithm)
 
 
 def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Tokens:

@@ -18,7 +18,7 @@ from tokens.models import Client
 from tokens.protocol import ProtocolRequest
 from tokens.selectors import client_of
 from tokens.services.live_grants import sid_for, subject_for
-from tokens.vocabulary import ClientKind
+from tokens.vocabulary import ID_TOKEN_TYPE, ClientKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _hint(raw: RawRequest, *, realm: Realm, now: datetime) -> Mapping[str, Any] 
     if not raw.get("id_token_hint"):
         return None
     try:
-        return api.verify_jwt(raw.get("id_token_hint"), realm=realm, typ="JWT", now=now, expired_ok=True).claims
+        return api.verify_jwt(raw.get("id_token_hint"), realm=realm, typ=ID_TOKEN_TYPE, now=now, expired_ok=True).claims
     except TokenRefused:
         return None
 

@@ -6,14 +6,18 @@ over, and `accounts.cookie_sessions` keeps ours where Django flushes.
 """
 
 from datetime import datetime
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
 from accounts.cookie_sessions import SIDS
-from accounts.models import Session
+from accounts.models import Session, SignInChallenge
 from accounts.selectors import LiveSession, live_session
+from accounts.selectors.factors import standing_challenge
 from realms.models import Realm
+
+_CHALLENGES = "signet.challenges"  # {realm slug: id}
 
 
 def remember(request: HttpRequest, session: Session) -> None:
@@ -52,6 +56,41 @@ def forget(request: HttpRequest, realm: Realm) -> None:
     request.session.pop(SIDS, None)
     if not request.session.keys():
         request.session.flush()
+
+
+def remember_challenge(request: HttpRequest, challenge: SignInChallenge) -> None:
+    """Have the browser hold half a sign-in, under another key than before, as with a whole one.
+
+    Arguments:
+        challenge: takes the place of the one that the browser held for the same realm.
+    """
+    request.session.cycle_key()
+    request.session[_CHALLENGES] = {**_challenges(request), challenge.realm.slug: str(challenge.pk)}
+    rotate_token(request)
+
+
+def current_challenge(request: HttpRequest, *, realm: Realm, now: datetime) -> SignInChallenge | None:
+    """The half of a sign-in that the browser holds for a realm, or None where none stands.
+
+    Arguments:
+        now: aware time.
+    """
+    found = _challenges(request).get(realm.slug)
+    return None if found is None else standing_challenge(UUID(found), realm=realm, now=now)
+
+
+def forget_challenge(request: HttpRequest, realm: Realm) -> None:
+    """Have the browser hold no half of a sign-in for a realm any more."""
+    rest = {slug: held for slug, held in _challenges(request).items() if slug != realm.slug}
+    if rest:
+        request.session[_CHALLENGES] = rest
+    else:
+        request.session.pop(_CHALLENGES, None)
+
+
+def _challenges(request: HttpRequest) -> dict[str, str]:
+    found: dict[str, str] = request.session.get(_CHALLENGES, {})
+    return found
 
 
 def _sids(request: HttpRequest) -> dict[str, str]:

@@ -49,3 +49,7 @@ class RegistrationClosed(AccountsError):
 
 class HashingBusy(AccountsError):
     """This process hashes as many passwords at once as it may; the endpoint answers 503."""
+
+
+class ChallengeOver(AccountsError):
+    """The half of a sign-in was completed, or has ended; begin anew."""

@@ -1,4 +1,4 @@
-"""The words that rows of people's sessions hold."""
+"""The words that rows of people hold."""
 
 from enum import StrEnum
 
@@ -9,3 +9,20 @@ class SessionEnd(StrEnum):
     SIGNED_OUT = "signed_out"  # by the person
     REPLACED = "replaced"  # somebody else signed in with the same browser
     OPERATOR = "operator"  # by whoever runs the realm
+    STEPPED_UP = "stepped_up"  # the same sign-in, with one proof more
+    DEVICE_REMOVED = "device_removed"  # the device it was on
+
+
+class DeviceKind(StrEnum):
+    """How a device is recognised."""
+
+    BROWSER = "browser"  # by a signed cookie
+    KEY = "key"  # by the key that a client proves (RFC 9449)
+
+
+class LinkPurpose(StrEnum):
+    """What a link that was mailed is for. A word, once written, is never given another meaning."""
+
+    CONFIRM_ADDRESS = "confirm_address"
+    RESET_PASSWORD = "reset_password"  # noqa: S105  (a word, not a password)
+    INVITATION = "invitation"

@@ -12,6 +12,7 @@ from realms.vocabulary import Registration
 SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 _SALT_BYTES = 32
+_COLOUR = r"^(#[0-9a-f]{6})?$"
 
 
 def new_pairwise_salt() -> bytes:
@@ -32,6 +33,12 @@ class Realm(models.Model):
         db_default=Registration.CLOSED.value,  # also for whoever writes a row without knowing of it
         choices=[(item.value, item.value) for item in Registration],
     )
+    require_second_factor = models.BooleanField(default=False, db_default=False)
+    # What its pages look like: colours as #rrggbb, "" for Signet's own; the logo a small picture, served from here.
+    accent = models.CharField(max_length=7, blank=True, default="", db_default="")
+    accent_dark = models.CharField(max_length=7, blank=True, default="", db_default="")
+    logo = models.BinaryField(max_length=131_072, null=True, editable=False)
+    logo_type = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
     access_token_lifetime = models.DurationField(default=timedelta(minutes=10))
     refresh_idle_lifetime = models.DurationField(default=timedelta(days=7))
     refresh_absolute_lifetime = models.DurationField(default=timedelta(days=30))
@@ -44,6 +51,13 @@ class Realm(models.Model):
             models.CheckConstraint(name="realm_slug_form", condition=Q(slug__regex=SLUG_PATTERN)),
             models.CheckConstraint(
                 name="realm_registration_is_known", condition=Q(registration__in=[item.value for item in Registration])
+            ),
+            models.CheckConstraint(
+                name="realm_colours_are_colours", condition=Q(accent__regex=_COLOUR, accent_dark__regex=_COLOUR)
+            ),
+            models.CheckConstraint(
+                name="realm_logo_has_a_type",
+                condition=Q(logo__isnull=True, logo_type="") | (Q(logo__isnull=False) & ~Q(logo_type="")),
             ),
             models.CheckConstraint(
                 name="realm_access_token_at_most_15_minutes",

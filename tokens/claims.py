@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from accounts.acr import acr_of
+from accounts.acr import acr_of, amr_of
 from tokens.authorization import Authorization
 
 JTI_BYTES = 12
@@ -75,7 +75,9 @@ def authentication_claims(authorization: Authorization) -> dict[str, object]:
         return {}
     claims: dict[str, object] = {"auth_time": int(authorization.auth_time.timestamp())}
     if authorization.methods:
-        claims |= {"acr": acr_of(authorization.methods), "amr": list(authorization.methods)}
+        claims["acr"] = acr_of(authorization.methods)
+    if told := amr_of(authorization.methods):
+        claims["amr"] = list(told)
     return {**claims, "sid": authorization.sid} if authorization.sid else claims
 
 

@@ -6,16 +6,14 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import ngettext
 
-from accounts import browser
 from accounts.errors import HashingBusy, TooManyAttempts
 from accounts.names import MAX_USERNAME
 from accounts.return_path import return_path
-from accounts.services.sessions import begin_session
 from accounts.services.sign_in import SignedIn
-from accounts.views.page import BUSY, RETRY, Page, malformed, seconds, see_other
+from accounts.views.arrival import arrive
+from accounts.views.page import BUSY, RETRY, Page, malformed, seconds
 
 MAX_PASSWORD = 1_024  # bytes, as at `/auth`
 
@@ -88,8 +86,7 @@ class CredentialsPage(Page):
             return self._later(request, fields, _too_many(int(wait)), wait, HTTPStatus.TOO_MANY_REQUESTS)
         except HashingBusy:
             return self._later(request, fields, str(BUSY), seconds(RETRY), HTTPStatus.SERVICE_UNAVAILABLE)
-        self._begin(request, signed_in)
-        return see_other(self._following(fields["next"]) or self.link("signed-in"))
+        return arrive(request, signed_in, page=self, following=self._following(fields["next"]) or "")
 
     def _prove(self, request: HttpRequest, fields: Mapping[str, str]) -> SignedIn:
         errors = {name: sentence for name, sentence in self.empty_fields().items() if not fields[name]}
@@ -97,13 +94,6 @@ class CredentialsPage(Page):
             raise Refused(errors=errors)
         peer = str(request.META.get("REMOTE_ADDR", ""))
         return self.prove(username=fields["username"], password=fields["password"], peer=peer)
-
-    def _begin(self, request: HttpRequest, signed_in: SignedIn) -> None:
-        now = timezone.now()
-        before = browser.current(request, realm=self.realm, now=now)
-        replacing = before.session if before else None
-        session = begin_session(realm=self.realm, signed_in=signed_in, replacing=replacing, now=now)
-        browser.remember(request, session)
 
     def _following(self, text: str) -> str | None:
         return return_path(text, below=self.address("sign-in").removesuffix("sign-in"))

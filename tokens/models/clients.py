@@ -44,6 +44,14 @@ class Client(models.Model):
         default=list, blank=True, help_text="Where people may be sent after they signed out; compared letter by letter."
     )
     first_party = models.BooleanField(default=False, help_text="People are not asked for their consent.")
+    require_second_factor = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="People have to prove a second factor for it, in any realm.",
+    )
+    require_dpop = models.BooleanField(
+        default=False, db_default=False, help_text="dpop_bound_access_tokens: its tokens are bound to a key of its own."
+    )
     require_pkce = models.BooleanField(default=True, help_text="A public client needs it in any case.")
     id_token_alg = models.CharField(
         max_length=16, default="RS256", help_text="id_token_signed_response_alg: an algorithm of the realm's rings."

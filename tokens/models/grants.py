@@ -6,7 +6,7 @@ import uuid
 from django.db import models
 from django.db.models import F, Q, Value
 
-from accounts.models import Session, User
+from accounts.models import Device, Session, User
 from realms.models import Realm
 from tokens.models.clients import Client
 from tokens.vocabulary import RevocationReason
@@ -31,6 +31,9 @@ class Grant(models.Model):
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     session = models.ForeignKey(Session, null=True, on_delete=models.SET_NULL, related_name="+")
+    # What it is bound to: a refresh token is refused from another device, or without the key (RFC 9449 §5).
+    device = models.ForeignKey(Device, null=True, on_delete=models.CASCADE, related_name="+")
+    jkt = models.CharField(max_length=43, blank=True, default="", db_default="")
     scopes = models.JSONField(default=list)
     resources = models.JSONField(default=list)
     # Names of claims asked for one by one, by where they are told.

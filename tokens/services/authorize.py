@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.db import transaction
 
-from accounts.acr import acr_of
+from accounts.acr import satisfies
 from accounts.claims import standard_claims
 from accounts.models import User
 from accounts.selectors import LiveSession, person_facts
@@ -207,7 +207,7 @@ def _must_sign_in_again(wanted: AuthorizationRequest, live: LiveSession, now: da
 def _refuse_unmet_classes(wanted: AuthorizationRequest, live: LiveSession) -> None:
     """An essential `acr` that the sign-in doesn't have is a failed sign-in (§5.5.1.1); a wish in acr_values is not."""
     demanded = wanted.claims.acr_values
-    if demanded and acr_of(tuple(live.session.methods)) not in demanded:
+    if not satisfies(tuple(live.session.methods), demanded):
         raise AuthorizationRefused("unmet_authentication_requirements", "No sign-in here is of a demanded acr.")
 
 

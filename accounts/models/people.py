@@ -1,7 +1,4 @@
-"""User, Membership, Session and the buckets of the limits.
-
-Triggers hold what never changes: `subject` (migration 0002), and what a session is and that it ended (0003).
-"""
+"""User and Membership. A trigger holds that `subject` never changes (migration 0002)."""
 
 import secrets
 from typing import Any, ClassVar
@@ -9,8 +6,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
-from django.db.models import F, Func, Q, Value
-from django.db.models.lookups import Exact
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.fields import (
@@ -23,29 +19,17 @@ from accounts.fields import (
     validate_username,
     validate_zoneinfo,
 )
+from accounts.models.rules import is_array
 from accounts.names import MAX_EMAIL, MAX_USERNAME, canonical
 from accounts.profile import MAX_ADDRESS, MAX_LOCALE, MAX_NAME, MAX_PHONE_NUMBER, MAX_ZONEINFO
-from accounts.vocabulary import SessionEnd
 from realms.models import Realm
 
 _SUBJECT_BYTES = 16
-_SID_BYTES = 16
-_SID_PATTERN = r"^[A-Za-z0-9_-]{22}$"
 
 
 def new_subject() -> str:
     """A `sub` that was never given before: 128 random bits."""
     return secrets.token_urlsafe(_SUBJECT_BYTES)
-
-
-def new_sid() -> str:
-    """A `sid` that was never given before: 128 random bits."""
-    return secrets.token_urlsafe(_SID_BYTES)
-
-
-def _is_array(column: str) -> Exact:
-    kind = Func(F(column), function="jsonb_typeof", output_field=models.TextField())
-    return Exact(kind, Value("array"))
 
 
 class UserManager(BaseUserManager["User"]):
@@ -163,61 +147,8 @@ class Membership(models.Model):
         ordering = ["user_id", "realm_id"]
         constraints = [
             models.UniqueConstraint(name="membership_once_a_realm", fields=["user", "realm"]),
-            models.CheckConstraint(name="membership_roles_are_a_list", condition=_is_array("roles")),
+            models.CheckConstraint(name="membership_roles_are_a_list", condition=is_array("roles")),
         ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.realm}"
-
-
-class Session(models.Model):
-    """That a person signed in to a realm with a browser (OpenID Connect Back-Channel Logout §2.1, `sid`).
-
-    A row of ours and not Django's session, whose key is a secret that changes: `sid` stands in ID tokens.
-    """
-
-    sid = models.CharField(max_length=22, unique=True, default=new_sid, editable=False)
-    # The sid of the first of several that one browser had of one person; "" for the first itself. They end together.
-    lineage = models.CharField(
-        max_length=22,
-        blank=True,
-        default="",
-        db_default="",  # also for a worker of before, which writes rows without knowing of it
-        editable=False,
-    )
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
-    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
-    auth_time = models.DateTimeField()
-    methods = models.JSONField(default=list)
-    created_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)
-    end_reason = models.CharField(max_length=32, blank=True, choices=[(item.value, item.value) for item in SessionEnd])
-
-    class Meta:
-        ordering = ["-created_at"]
-        permissions = [("end_session", "Can end sessions")]
-        indexes = [models.Index(fields=["lineage"], name="session_lineage", condition=~Q(lineage=""))]
-        constraints = [
-            models.UniqueConstraint(name="session_and_realm", fields=["id", "realm"]),
-            models.CheckConstraint(name="session_sid_form", condition=Q(sid__regex=_SID_PATTERN)),
-            models.CheckConstraint(name="session_begins_with_a_proof", condition=Q(auth_time__lte=F("created_at"))),
-            models.CheckConstraint(name="session_methods_are_a_list", condition=_is_array("methods")),
-            models.CheckConstraint(
-                name="session_ends_with_a_reason",
-                condition=Q(ended_at__isnull=True, end_reason="")
-                | Q(ended_at__isnull=False, end_reason__in=[item.value for item in SessionEnd]),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.sid
-
-
-class AttemptBudget(models.Model):
-    """One bucket of a limit (accounts/budget.py); the key is an HMAC, so no name and no address is stored."""
-
-    key = models.BinaryField(max_length=32, primary_key=True)
-    full_at = models.DateTimeField()  # no index: it moves with every attempt
-
-    def __str__(self) -> str:
-        return bytes(self.key).hex()[:16]

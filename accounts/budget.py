@@ -45,6 +45,14 @@ USER_CODE_ADDRESS = Budget("user-code-address", burst=30, interval=timedelta(sec
 # One address has devices ask: each leaves a row for a while, and makes a guess at a code likelier to hit.
 DEVICE_ADDRESS = Budget("device-address", burst=100, interval=timedelta(seconds=6))
 
+# One person's second factors are guessed at. A guess hits one of three codes in a million, so a guess a minute
+# would succeed within a year more often than not: whoever guesses on and on comes down to one an hour, which is
+# 24 a day, one chance in 14,000 a day and one in 38 a year. A slip of the finger costs nobody their day.
+SECOND_FACTOR_PERSON = Budget("second-factor-person", burst=5, interval=timedelta(minutes=1))
+SECOND_FACTOR_PERSON_SLOWLY = Budget("second-factor-person-slowly", burst=50, interval=timedelta(hours=1))
+# One address guesses at many people, with as many passwords in hand.
+SECOND_FACTOR_ADDRESS = Budget("second-factor-address", burst=30, interval=timedelta(seconds=20))
+
 
 def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> datetime | None:
     """Where a bucket stands after one more attempt.

@@ -53,3 +53,19 @@ class HashingBusy(AccountsError):
 
 class ChallengeOver(AccountsError):
     """The half of a sign-in was completed, or has ended; begin anew."""
+
+
+class FactorExists(AccountsError):
+    """The person has this second factor already, or one where only a first may be set up."""
+
+
+class FactorMissing(AccountsError):
+    """The person has no second factor, and recovery codes only stand in for one."""
+
+
+class EnrolmentOver(AccountsError):
+    """An authenticator app was not confirmed in time, or another was begun meanwhile; begin anew."""
+
+
+class FactorRefused(AccountsError):
+    """A code is wrong, or was used already. Which of them is for the audit alone."""

@@ -13,6 +13,14 @@ class SessionEnd(StrEnum):
     DEVICE_REMOVED = "device_removed"  # the device it was on
 
 
+class Factor(StrEnum):
+    """What a person proves besides a password; events and `/auth` call it so."""
+
+    TOTP = "totp"
+    RECOVERY_CODE = "recovery_code"
+    PASSKEY = "passkey"
+
+
 class DeviceKind(StrEnum):
     """How a device is recognised."""
 

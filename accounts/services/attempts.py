@@ -15,6 +15,9 @@ from accounts.budget import (
     ADDRESS,
     DEVICE_ADDRESS,
     REGISTRATION,
+    SECOND_FACTOR_ADDRESS,
+    SECOND_FACTOR_PERSON,
+    SECOND_FACTOR_PERSON_SLOWLY,
     USER_CODE_ADDRESS,
     USER_CODE_PERSON,
     Budget,
@@ -105,6 +108,30 @@ def reserve_device(*, address: str, now: datetime) -> Sequence[Place]:
         TooManyAttempts: the bucket is empty.
     """
     return _reserve(((DEVICE_ADDRESS, address_block(address)),), now=now)
+
+
+def reserve_second_factor(*, subject: str, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one code of a second factor, before it is looked at.
+
+    The person's buckets hold for all their factors together. Only who passed the first part of a sign-in, or is
+    signed in, comes to them: nobody else can empty them.
+
+    Arguments:
+        subject: of the person.
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: a bucket is empty.
+    """
+    return _reserve(
+        (
+            (SECOND_FACTOR_ADDRESS, address_block(address)),
+            (SECOND_FACTOR_PERSON_SLOWLY, subject),
+            (SECOND_FACTOR_PERSON, subject),
+        ),
+        now=now,
+    )
 
 
 def _reserve(buckets: Sequence[tuple[Budget, str]], *, now: datetime) -> Sequence[Place]:

@@ -9,7 +9,7 @@ from accounts.acr import SECOND_FACTOR, joined
 from accounts.errors import ChallengeOver
 from accounts.models import Membership, SignInChallenge
 from accounts.selectors.factors import factors_of
-from accounts.services.sign_in import SignedIn
+from accounts.services.sign_in import SignedIn, record_proof
 from realms.models import Realm
 
 CHALLENGE_LIFETIME = timedelta(minutes=10)  # long enough to find the telephone and to set an app up
@@ -65,14 +65,15 @@ def complete_challenge(challenge: SignInChallenge, *, methods: tuple[str, ...], 
     Raises:
         ChallengeOver: it was completed, or has ended.
     """
+    proved = joined(tuple(challenge.methods), methods)
     with transaction.atomic():
         taken = SignInChallenge.objects.filter(pk=challenge.pk, completed_at__isnull=True, expires_at__gt=now)
         if not taken.update(completed_at=now):
             raise ChallengeOver("The sign-in took too long.")
-    membership = Membership.objects.filter(user=challenge.user, realm=challenge.realm).first()
-    if membership is None:
-        raise ChallengeOver("The person is no member any more.")
-    proved = joined(tuple(challenge.methods), methods)
+        membership = Membership.objects.filter(user=challenge.user, realm=challenge.realm).first()
+        if membership is None:
+            raise ChallengeOver("The person is no member any more.")
+        record_proof(challenge.user, proved, realm=challenge.realm, now=now)
     return SignedIn(challenge.user, tuple(membership.roles), challenge.proved_at, proved)
 
 

@@ -7,13 +7,17 @@ from datetime import datetime
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from accounts.acr import PASSWORD
 from accounts.errors import HashingBusy, SignInRefused
 from accounts.models import User
 from accounts.selectors import Candidate, sign_in_candidate
+from accounts.selectors.factors import is_whole
 from accounts.services.attempts import Place, give_back, reserve
 from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
+
+_METHODS = (PASSWORD,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,25 @@ def sign_in(*, realm: Realm | None, username: str, password: str, address: str, 
         subject = candidate.person.subject if candidate else ""
         _record_refusal(subject, fault, places, slug=slug, now=now)
         raise SignInRefused(fault)
-    subject = candidate.person.subject
     with transaction.atomic():
         give_back(places)
-        record(EventName.SIGN_IN_SUCCEEDED, realm=slug, actor=f"user:{subject}", target=subject, now=now)
-    return SignedIn(candidate.person, candidate.roles or (), now, ("pwd",))
+        record_proof(candidate.person, _METHODS, realm=realm, now=now)
+    return SignedIn(candidate.person, candidate.roles or (), now, _METHODS)
+
+
+def record_proof(person: User, methods: tuple[str, ...], *, realm: Realm | None, now: datetime) -> None:
+    """Append the event of a proof: the sign-in succeeded where it is whole, and has begun where more is due.
+
+    Arguments:
+        person: who proved who they are.
+        methods: how, all of the sign-in so far.
+        realm: where; None for the operators' admin.
+        now: aware time of the proof.
+    """
+    whole = is_whole(methods, person=person, realm=realm)
+    name = EventName.SIGN_IN_SUCCEEDED if whole else EventName.SIGN_IN_BEGUN
+    slug, details = realm.slug if realm else "", {"methods": " ".join(methods)}
+    record(name, realm=slug, actor=f"user:{person.subject}", target=person.subject, now=now, details=details)
 
 
 def _password_matches(candidate: Candidate | None, password: str) -> bool:

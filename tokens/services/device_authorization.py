@@ -14,6 +14,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts.addresses import address_block
 from accounts.errors import TooManyAttempts
+from accounts.qr_codes import png_data_uri
 from accounts.services.attempts import reserve_device
 from keys import api
 from realms.models import Realm
@@ -24,7 +25,6 @@ from tokens.handles import Handle, HandlePurpose, encode
 from tokens.models import FIRST_INTERVAL, Client, DeviceAuthorization
 from tokens.parameters import DeviceAuthorizationRequest, parse_device_authorization
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
-from tokens.qr_codes import png_data_uri
 from tokens.services.client_authentication import authenticate
 from tokens.services.purging import delete_in_batches
 from tokens.user_codes import new_user_code, shown

@@ -1,4 +1,4 @@
-"""A text as a picture that phones read (ISO/IEC 18004), for devices that can't draw one themselves."""
+"""A text as a picture that phones read (ISO/IEC 18004), for pages and for devices that can't draw one themselves."""
 
 import segno
 
@@ -13,7 +13,7 @@ def png_data_uri(text: str) -> str:
     devices can show it. The lowest error correction keeps it coarse: a screen has no scratches.
 
     Arguments:
-        text: an address of ours.
+        text: an address that this provider made.
     """
     uri: str = segno.make(text, error="l", micro=False).png_data_uri(scale=_MODULE, border=_QUIET_ZONE)
     return uri

@@ -7,7 +7,7 @@ import zlib
 import pytest
 import segno
 
-from tokens.qr_codes import png_data_uri
+from accounts.qr_codes import png_data_uri
 
 ADDRESSES = [
     "https://id.example.org/device?user_code=WDJB-MJHT",

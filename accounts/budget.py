@@ -52,6 +52,10 @@ SECOND_FACTOR_PERSON = Budget("second-factor-person", burst=5, interval=timedelt
 SECOND_FACTOR_PERSON_SLOWLY = Budget("second-factor-person-slowly", burst=50, interval=timedelta(hours=1))
 # One address guesses at many people, with as many passwords in hand.
 SECOND_FACTOR_ADDRESS = Budget("second-factor-address", burst=30, interval=timedelta(seconds=20))
+# One address asks for a passkey's challenge: each may leave the row of a cookie, for hours.
+PASSKEY_ADDRESS = Budget("passkey-address", burst=300, interval=timedelta(seconds=2))
+# A passkey's challenge is answered once: the second who takes it finds the bucket empty, until long after its end.
+PASSKEY_CHALLENGE = Budget("passkey-challenge", burst=1, interval=timedelta(minutes=15))
 
 
 def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> datetime | None:

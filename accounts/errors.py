@@ -68,4 +68,26 @@ class EnrolmentOver(AccountsError):
 
 
 class FactorRefused(AccountsError):
-    """A code is wrong, or was used already. Which of them is for the audit alone."""
+    """A second factor is wrong, or was used already. Which of them is for the audit alone."""
+
+
+class PasskeyRefused(AccountsError):
+    """A passkey's answer doesn't hold. Why is for the audit alone, never for the one who asked.
+
+    Attributes:
+        fault: a word.
+        detail: the library's sentence, "" for none; it holds nothing of the answer.
+    """
+
+    def __init__(self, fault: str, detail: str = "") -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.detail = detail
+
+
+class TooManyPasskeys(AccountsError):
+    """The person has as many passkeys as one may have."""
+
+
+class FactorDemanded(AccountsError):
+    """The last second factor can't be removed: a realm that its person is a member of demands one."""

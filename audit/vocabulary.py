@@ -38,6 +38,7 @@ class EventName(StrEnum):
     RECOVERY_CODES_MADE = "recovery_codes.made"
     RECOVERY_CODES_REMOVED = "recovery_codes.removed"
     RECOVERY_CODE_USED = "recovery_code.used"
+    PASSKEY_COUNTER_WENT_BACK = "passkey.counter_went_back"
     SESSION_BEGUN = "session.begun"
     SESSION_ENDED = "session.ended"
     CONSENT_GRANTED = "consent.granted"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from accounts.acr import SECOND_FACTOR
-from accounts.models import Passkey, RecoveryCode, SignInChallenge, TotpSecret, User
+from accounts.models import Membership, Passkey, RecoveryCode, SignInChallenge, TotpSecret, User
 from accounts.selectors.sessions import still_signed_in
 from keys.api import SealedColumn, unseal
 from realms.models import Realm
@@ -66,6 +66,11 @@ def is_whole(methods: tuple[str, ...], *, person: User, realm: Realm | None) -> 
     if SECOND_FACTOR in methods:
         return True
     return not (realm is not None and realm.require_second_factor) and not factors_of(person).any
+
+
+def factor_is_demanded(person: User) -> bool:
+    """Whether a realm that somebody is a member of demands a second factor."""
+    return Membership.objects.filter(user=person, realm__require_second_factor=True).exists()
 
 
 def confirmed_totp(person: User) -> TotpSecret | None:

@@ -14,6 +14,8 @@ from accounts.budget import (
     ACCOUNT_AND_ADDRESS,
     ADDRESS,
     DEVICE_ADDRESS,
+    PASSKEY_ADDRESS,
+    PASSKEY_CHALLENGE,
     REGISTRATION,
     SECOND_FACTOR_ADDRESS,
     SECOND_FACTOR_PERSON,
@@ -132,6 +134,51 @@ def reserve_second_factor(*, subject: str, address: str, now: datetime) -> Seque
         ),
         now=now,
     )
+
+
+def reserve_passkey_challenge(*, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one who asks for a passkey's challenge: it may leave the row of a cookie.
+
+    Arguments:
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: the bucket is empty.
+    """
+    return _reserve(((PASSKEY_ADDRESS, address_block(address)),), now=now)
+
+
+def reserve_passkey(*, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one answer of a passkey, before any signature is checked. It names no account yet.
+
+    Arguments:
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: the bucket is empty.
+    """
+    return _reserve(((ADDRESS, address_block(address)),), now=now)
+
+
+def spend_challenge(challenge: bytes, *, now: datetime) -> bool:
+    """Take a passkey's challenge for one answer, whichever worker is asked and however many ask at once.
+
+    A cookie's session can't say so: two who read it at once both find the challenge in it.
+
+    Arguments:
+        challenge: its random bytes.
+        now: aware time of the answer.
+
+    Returns:
+        Whether this call took it.
+    """
+    try:
+        _reserve(((PASSKEY_CHALLENGE, challenge.hex()),), now=now)
+    except TooManyAttempts:
+        return False
+    return True
 
 
 def _reserve(buckets: Sequence[tuple[Budget, str]], *, now: datetime) -> Sequence[Place]:

@@ -1,0 +1,275 @@
+"""Passkeys are added, named and removed; and somebody proves who they are with one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from accounts.errors import FactorDemanded, FactorExists, FactorRefused, PasskeyRefused, SignInRefused, TooManyPasskeys
+from accounts.models import Passkey, User
+from accounts.passkey_answers import Asserted, read_asserted, read_attested
+from accounts.passkeys import RelyingParty, check_asserted, check_attested
+from accounts.selectors.factors import factor_is_demanded, factors_of
+from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
+from accounts.services.attempts import Place, give_back, reserve_passkey, spend_challenge
+from accounts.services.second_factors import hold_factors, remove_stranded_recovery_codes
+from accounts.services.sign_in import SignedIn, record_proof
+from accounts.vocabulary import Factor
+from audit.services import record
+from audit.vocabulary import EventName
+from realms.models import Realm
+
+MAX_PASSKEYS = 20  # a browser is told of each of them when it makes another
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from a browser.
+
+    Attributes:
+        text: JSON, however hostile.
+        challenge: that it has to answer; None where the browser holds none.
+        party: whom the passkey has to be made for.
+        address: the client's.
+    """
+
+    text: str
+    challenge: bytes | None
+    party: RelyingParty
+    address: str
+
+
+def sign_in_with_passkey(answer: Answer, *, realm: Realm, now: datetime) -> SignedIn:
+    """Check who it is, by a passkey alone: its device has to have verified its user.
+
+    Arguments:
+        answer: to a challenge for nobody in particular.
+        realm: the realm whose member the person has to be.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: the limit is reached; nothing was checked.
+        SignInRefused: whatever was wrong.
+    """
+    places = reserve_passkey(address=answer.address, now=now)
+    candidate: PasskeyCandidate | None = None
+    try:
+        challenge, asserted = _opened(answer, now=now)
+        candidate = passkey_candidate(asserted.credential_id, realm=realm)
+        methods = _prove(answer, challenge, asserted, candidate, alone=True, realm=realm, now=now)
+    except PasskeyRefused as error:
+        subject = candidate.passkey.user.subject if candidate else ""
+        names = EventName.SIGN_IN_REFUSED, EventName.SIGN_IN_LIMITED
+        _record_refusal(error, names, subject=subject, places=places, realm=realm, now=now)
+        raise SignInRefused(error.fault) from error
+    assert candidate is not None  # noqa: S101  (proved)
+    person = candidate.passkey.user
+    with transaction.atomic():
+        give_back(places)
+        record_proof(person, methods, realm=realm, now=now)
+    return SignedIn(person, candidate.roles or (), now, methods)
+
+
+def prove_passkey(answer: Answer, *, person: User, realm: Realm, now: datetime) -> tuple[str, ...]:
+    """Check a passkey as a second factor; something else has said already who it is.
+
+    Arguments:
+        answer: to a challenge for this person.
+        person: who passed the first part, or is signed in.
+        realm: where; they have to be a member of it.
+        now: aware time of the attempt.
+
+    Returns:
+        How it was proved; `accounts.acr.joined` adds it to the first part.
+
+    Raises:
+        TooManyAttempts: the limit is reached; nothing was checked.
+        FactorRefused: whatever was wrong.
+    """
+    places = reserve_passkey(address=answer.address, now=now)
+    try:
+        challenge, asserted = _opened(answer, now=now)
+        candidate = passkey_candidate(asserted.credential_id, realm=realm)
+        theirs = candidate if candidate and candidate.passkey.user_id == person.pk else None
+        methods = _prove(answer, challenge, asserted, theirs, alone=False, realm=realm, now=now)
+    except PasskeyRefused as error:
+        names = EventName.FACTOR_REFUSED, EventName.FACTOR_LIMITED
+        _record_refusal(error, names, subject=person.subject, places=places, realm=realm, now=now)
+        raise FactorRefused(error.fault) from error
+    give_back(places)
+    return methods
+
+
+def add_passkey(
+    answer: Answer, *, person: User, name: str, actor: str, now: datetime, only_first: bool = False
+) -> None:
+    """Register a new passkey of a person.
+
+    Arguments:
+        answer: to a challenge for this person.
+        person: whose it will be.
+        name: by which they know it; checked before.
+        actor: opaque id of who does it, for the audit.
+        now: aware time.
+        only_first: refuse where they have a second factor by now, which somebody without it must not add to.
+
+    Raises:
+        PasskeyRefused: the answer doesn't hold.
+        TooManyPasskeys: they have as many as one may have.
+        FactorExists: it is registered already; or `only_first`, and there is a second factor.
+    """
+    challenge = _spend(answer, now=now)
+    attested = read_attested(answer.text)
+    check_attested(attested, party=answer.party, challenge=challenge)
+    passkey = Passkey(
+        user=person,
+        name=name,
+        credential_id=attested.credential.credential_id,
+        credential=bytes(attested.credential),
+        sign_count=attested.data.counter,
+        backup_eligible=attested.data.is_backup_eligible(),
+        transports=list(attested.transports),
+        created_at=now,
+    )
+    with transaction.atomic():
+        hold_factors(person)
+        if only_first and factors_of(person).any:
+            raise FactorExists("There is a second factor already.")
+        if Passkey.objects.filter(user=person).count() >= MAX_PASSKEYS:
+            raise TooManyPasskeys("There are as many passkeys as one may have.")
+        try:
+            with transaction.atomic():
+                passkey.save(force_insert=True)
+        except IntegrityError as error:
+            raise FactorExists("The passkey is registered already.") from error
+        _record_change(EventName.FACTOR_ADDED, passkey, actor=actor, now=now)
+
+
+def rename_passkey(passkey: Passkey, *, name: str) -> None:
+    """Give a passkey another name.
+
+    Arguments:
+        name: checked before.
+    """
+    Passkey.objects.filter(pk=passkey.pk).update(name=name)
+
+
+def remove_passkey(passkey: Passkey, *, actor: str, now: datetime) -> None:
+    """Remove a passkey; where it was the last second factor, the recovery codes go too.
+
+    Arguments:
+        passkey: its row; removed already or not.
+        actor: opaque id of who does it, for the audit.
+        now: aware time.
+
+    Raises:
+        FactorDemanded: it is the last second factor, and a realm of theirs demands one.
+    """
+    person = passkey.user
+    with transaction.atomic():
+        hold_factors(person)
+        deleted, _by_model = Passkey.objects.filter(pk=passkey.pk).delete()
+        if deleted:
+            refuse_to_strand(person)
+            _record_change(EventName.FACTOR_REMOVED, passkey, actor=actor, now=now)
+            remove_stranded_recovery_codes(person=person, actor=actor, now=now)
+
+
+def refuse_to_strand(person: User) -> None:
+    """Undo the removal of a last second factor that is demanded. Call it in the removal's transaction.
+
+    Raises:
+        FactorDemanded: none is left, and a realm that the person is a member of demands one.
+    """
+    if factor_is_demanded(person) and not factors_of(person).any:
+        raise FactorDemanded("It is the last second factor.")
+
+
+def _spend(answer: Answer, *, now: datetime) -> bytes:
+    """The challenge, taken before anything is read: a second answer to it finds none."""
+    if answer.challenge is None or not spend_challenge(answer.challenge, now=now):
+        raise PasskeyRefused("challenge_over")
+    return answer.challenge
+
+
+def _opened(answer: Answer, *, now: datetime) -> tuple[bytes, Asserted]:
+    return _spend(answer, now=now), read_asserted(answer.text)
+
+
+def _prove(
+    answer: Answer,
+    challenge: bytes,
+    asserted: Asserted,
+    candidate: PasskeyCandidate | None,
+    *,
+    alone: bool,
+    realm: Realm,
+    now: datetime,
+) -> tuple[str, ...]:
+    """How it was proved, once the counter is taken.
+
+    Raises:
+        PasskeyRefused: it doesn't hold, or its person may not sign in here.
+    """
+    if candidate is None:
+        raise PasskeyRefused("unknown_passkey")
+    passkey = candidate.passkey
+    proof = check_asserted(
+        asserted,
+        party=answer.party,
+        challenge=challenge,
+        credential=bytes(passkey.credential),
+        backup_eligible=passkey.backup_eligible,
+        subject=passkey.user.subject,
+        alone=alone,
+    )
+    if not passkey.user.is_active:
+        raise PasskeyRefused("disabled")
+    if candidate.roles is None:
+        raise PasskeyRefused("not_a_member")
+    _count(passkey, proof.sign_count, realm=realm, now=now)
+    return proof.methods
+
+
+def _count(passkey: Passkey, counter: int, *, realm: Realm, now: datetime) -> None:
+    """Take the authenticator's counter, if it went on: one that went back may be a copy's (§6.1.1).
+
+    Raises:
+        PasskeyRefused: it didn't; that is recorded.
+    """
+    goes_on = Q(sign_count__lt=counter) if counter else Q(sign_count=0)  # nought both times: it doesn't count
+    if Passkey.objects.filter(goes_on, pk=passkey.pk).update(sign_count=counter, last_used_at=now):
+        return
+    details = {"passkey": str(passkey.pk)}
+    target, slug = passkey.user.subject, realm.slug
+    record(EventName.PASSKEY_COUNTER_WENT_BACK, realm=slug, actor="", target=target, now=now, details=details)
+    raise PasskeyRefused("counter_went_back")
+
+
+def _record_change(name: EventName, passkey: Passkey, *, actor: str, now: datetime) -> None:
+    details = {"factor": Factor.PASSKEY.value, "passkey": str(passkey.pk)}
+    record(name, realm="", actor=actor, target=passkey.user.subject, now=now, details=details)
+
+
+def _record_refusal(
+    error: PasskeyRefused,
+    names: tuple[EventName, EventName],
+    *,
+    subject: str,
+    places: Sequence[Place],
+    realm: Realm,
+    now: datetime,
+) -> None:
+    """One event a refusal, and one more for the attempt that emptied a bucket; later ones leave none."""
+    refused, limited = names
+    told = {"factor": Factor.PASSKEY.value, "fault": error.fault}
+    if error.detail:
+        told["detail"] = error.detail
+    with transaction.atomic():
+        record(refused, realm=realm.slug, actor="", target=subject, now=now, details=told)
+        for place in places:
+            if place.was_last:
+                details = {"limit": place.budget.name}
+                record(limited, realm=realm.slug, actor="", target=subject, now=now, details=details)

@@ -17,6 +17,7 @@ class RealmAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     readonly_fields = ("slug", "issuer", "created_at")
     fieldsets = (
         (None, {"fields": ("slug", "issuer", "created_at", "name", "enabled", "registration")}),
+        ("Sign-in", {"fields": ("require_second_factor",)}),
         (
             "Lifetimes",
             {"fields": ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")},

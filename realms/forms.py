@@ -46,7 +46,7 @@ class SpanField(forms.DurationField):
 
 
 class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """What an operator may change of a realm: its name, who makes its accounts and how long its tokens live."""
+    """What an operator may change of a realm: its name, its accounts, what people prove, how long its tokens live."""
 
     access_token_lifetime = SpanField(
         help_text="At most 15 minutes: an access token can't be called back, only outlived."
@@ -62,12 +62,15 @@ class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
             "name",
             "enabled",
             "registration",
+            "require_second_factor",
             "access_token_lifetime",
             "refresh_idle_lifetime",
             "refresh_absolute_lifetime",
         ]
         help_texts = {
-            "registration": "Open: whoever comes may make an account for themselves. Closed: operators make them."
+            "registration": "Open: whoever comes may make an account for themselves. Closed: operators make them.",
+            "require_second_factor": "Everybody proves one to sign in; whoever has none sets one up first. "
+            "Who is signed in without one is asked at the next request of a client.",
         }
 
     def clean(self) -> dict[str, Any]:

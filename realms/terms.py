@@ -19,6 +19,7 @@ class Terms:
         name: what people read.
         enabled: whether anything of it works.
         registration: who makes its accounts.
+        require_second_factor: whether everybody has to prove a second factor.
         access_token_lifetime: how long its access tokens live.
         refresh_idle_lifetime: a grant ends when nobody has refreshed it for this long.
         refresh_absolute_lifetime: a grant ends this long after it began.
@@ -27,6 +28,7 @@ class Terms:
     name: str
     enabled: bool = True
     registration: Registration = Registration.CLOSED
+    require_second_factor: bool = False
     access_token_lifetime: timedelta = timedelta(minutes=10)
     refresh_idle_lifetime: timedelta = timedelta(days=7)
     refresh_absolute_lifetime: timedelta = timedelta(days=30)

@@ -24,6 +24,9 @@ _NOT_YET = {
 _FULFILLED_PROMPTS = (Prompt.LOGIN, Prompt.SELECT_ACCOUNT, Prompt.CREATE)
 _PARAMETER = re.compile(r"[a-z_]{1,40}")  # others may have characters that no error_description has (RFC 6749 §4.1.2.1)
 _REPEATABLE = frozenset({"resource"})
+# A parameter of ours, in addresses that lead back here from the page for the second factor. Whoever sends it of their
+# own accord gets an error where there would have been that page.
+_STEPPED_UP = ("signet_stepped_up", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class RawRequest:
         """Whether nobody may be asked anything, whatever else is wrong with the request."""
         return Prompt.NONE in self.get("prompt").split(" ")
 
+    def was_stepped_up(self) -> bool:
+        """Whether the person comes from the page for the second factor: once is enough, whatever it came to."""
+        return _STEPPED_UP in self.pairs
+
     def query(self, *, scopes: tuple[str, ...] = ()) -> str:
         """The request as a query string, to come back to it.
 
@@ -53,7 +60,15 @@ class RawRequest:
             InvalidRequest: what was posted is longer than an address may be, so nobody could come back.
         """
         said = [("scope", " ".join(scopes))] if scopes and "scope" not in self.first else []
-        return _query([*self.pairs, *said])
+        return _query([*self._asked(), *said])
+
+    def query_after_step_up(self) -> str:
+        """The same, with the mark that the person was asked to prove more.
+
+        Raises:
+            InvalidRequest: as `query`.
+        """
+        return _query([*self._asked(), _STEPPED_UP])
 
     def query_after_sign_in(self) -> str:
         """The same without what a sign-in fulfils, which would otherwise be asked for again and again.
@@ -62,13 +77,16 @@ class RawRequest:
             InvalidRequest: as `query`.
         """
         kept = []
-        for name, value in self.pairs:
+        for name, value in self._asked():
             if name == "prompt":
                 words = [word for word in value.split(" ") if word not in _FULFILLED_PROMPTS]
                 kept += [(name, " ".join(words))] if words else []
             elif name != "max_age":
                 kept.append((name, value))
         return _query(kept)
+
+    def _asked(self) -> Pairs:
+        return [pair for pair in self.pairs if pair[0] != _STEPPED_UP[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,7 @@ class AuthorizationRequest:
     Attributes:
         response_type: what comes back.
         claims: claims asked for one by one.
+        acr_values: classes of which the sign-in should have one.
         max_age: how old the sign-in may be, in seconds; None for any age.
         prompts: what the person has to be asked again.
     """
@@ -89,6 +108,7 @@ class AuthorizationRequest:
     nonce: str
     code_challenge: str
     claims: ClaimsRequest
+    acr_values: tuple[str, ...]
     prompts: frozenset[Prompt]
     max_age: int | None
 
@@ -146,6 +166,7 @@ def parse(raw: RawRequest) -> AuthorizationRequest:
         nonce=_nonce(raw),
         code_challenge=_challenge(raw),
         claims=claims_request.parse(raw.get("claims")),
+        acr_values=tuple(value for value in raw.get("acr_values").split(" ") if value),
         prompts=_prompts(raw),
         max_age=_max_age(raw),
     )

@@ -38,7 +38,10 @@ GROUPS = (
         "What it may ask for",
         "For people: authorization_code, refresh_token to stay connected, and the scope openid. "
         "For itself: client_credentials.",
-        ("grant_types", "scopes", "resources", "introspects", "first_party", "require_pkce", "response_types"),
+        (
+            "grant_types", "scopes", "resources", "introspects", "first_party", "require_second_factor", "require_pkce",
+            "response_types",
+        ),
         folded=False,
     ),
     Group(

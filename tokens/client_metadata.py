@@ -21,6 +21,7 @@ class ClientMetadata:
         redirect_uris: where codes and tokens may go; compared letter by letter.
         post_logout_redirect_uris: where people may be sent after they signed out.
         first_party: whether people are spared the consent page.
+        require_second_factor: whether people have to prove a second factor for it.
         require_pkce: may be false for confidential clients alone.
         jwks: its public keys; for private_key_jwt and for encryption, and only for these.
         id_token_alg: `id_token_signed_response_alg`.
@@ -48,6 +49,7 @@ class ClientMetadata:
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     first_party: bool = False
+    require_second_factor: bool = False
     require_pkce: bool = True
     jwks: Mapping[str, Any] | None = field(default=None, repr=False)
     id_token_alg: str = "RS256"  # noqa: S105

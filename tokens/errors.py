@@ -166,6 +166,21 @@ class UserCodeRefused(OAuthError):
     description = "This code is wrong, or it has expired or was used already."
 
 
+class SecondFactorDue(OAuthError):
+    """A device's person has proved less than its client or realm demands: their page leads to where they do.
+
+    Arguments:
+        set_up: they have no second factor yet, and set one up first.
+    """
+
+    code = "unmet_authentication_requirements"
+    description = "The person has to prove a second factor."
+
+    def __init__(self, *, set_up: bool) -> None:
+        super().__init__(detail="second_factor")
+        self.set_up = set_up
+
+
 class InvalidCredentials(OAuthError):
     """Name and password don't fit; which of them is not told."""
 

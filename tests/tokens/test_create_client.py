@@ -72,7 +72,7 @@ def test_every_option_reaches_its_column_and_what_is_printed(realm: Realm) -> No
     found = run(
         "create_client", "demo", *CODES, "--first-party", "--response-type", "code", "--response-type", "code id_token",
         "--userinfo-alg", "ES256", "--access-token-alg", "ES256", "--opaque-access-tokens",
-        "--subject-type", "pairwise", "--sector-identifier", "example.test",
+        "--require-second-factor", "--subject-type", "pairwise", "--sector-identifier", "example.test",
         "--refresh-idle-lifetime", "P1D", "--refresh-absolute-lifetime", "P7D",
         "--post-logout-redirect-uri", "https://app.example.test/bye",
         "--backchannel-logout-uri", "https://app.example.test/ended", "--backchannel-logout-session-required",
@@ -85,7 +85,7 @@ def test_every_option_reaches_its_column_and_what_is_printed(realm: Realm) -> No
     client = Client.objects.get(client_id="demo")
     lifetimes = {"refresh_idle_lifetime": timedelta(days=1), "refresh_absolute_lifetime": timedelta(days=7)}
     assert {name: getattr(client, name) for name in lifetimes} == lifetimes
-    assert (client.first_party, client.require_pkce) == (True, True)
+    assert (client.first_party, client.require_pkce, client.require_second_factor) == (True, True, True)
     told = {
         "response_types": ["code", "code id_token"],
         "id_token_signed_response_alg": "ES256",

@@ -15,7 +15,8 @@ from tokens.vocabulary import AuthMethod
 pytestmark = pytest.mark.spec("RFC 7591 §3.2.1")
 # What no standard has a member for, and what is the operator's own affair.
 UNTOLD = {
-    "first_party", "require_pkce", "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime",
+    "first_party", "require_second_factor", "require_pkce", "access_token_lifetime", "refresh_idle_lifetime",
+    "refresh_absolute_lifetime",
 }  # fmt: skip
 
 

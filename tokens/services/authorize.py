@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from django.db import transaction
 
-from accounts.acr import satisfies
 from accounts.claims import standard_claims
 from accounts.models import User
 from accounts.selectors import LiveSession, person_facts
@@ -24,6 +23,7 @@ from realms.vocabulary import Registration
 from tokens import redirect_uris
 from tokens.authorization_request import AuthorizationRequest, RawRequest, parse, read, response_mode_of
 from tokens.authorize_checks import CHECKS, granted_scopes
+from tokens.demands import Way
 from tokens.errors import AuthorizationRefused, PageError
 from tokens.models import Client, Grant
 from tokens.protocol import ProtocolRequest
@@ -32,6 +32,7 @@ from tokens.services.codes import code_of, new_grant
 from tokens.services.consent import remember, still_covers
 from tokens.services.issuance import issue_through_browser
 from tokens.services.live_grants import authorization_of, subject_for
+from tokens.services.step_up import lacking_of, way_or_refusal
 from tokens.vocabulary import ID_TOKEN_TYPE, ClientKind, Prompt, ResponseMode, ResponseType
 
 
@@ -58,6 +59,18 @@ class SignInNeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class StepUpNeeded:
+    """The person has to prove more than they did; then the request goes on with this query (RFC 9470 §5).
+
+    Attributes:
+        set_up: they have no second factor yet, and set one up first.
+    """
+
+    query: str
+    set_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentNeeded:
     """The person has to allow it."""
 
@@ -68,7 +81,7 @@ class ConsentNeeded:
     query: str
 
 
-Outcome = Answer | SignInNeeded | ConsentNeeded
+Outcome = Answer | SignInNeeded | StepUpNeeded | ConsentNeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,8 @@ def _decide(
         if silent:
             raise AuthorizationRefused("login_required", "The person is not signed in, or not lately enough.")
         return SignInNeeded(asked.raw.query_after_sign_in(), asked.raw.get("login_hint"))
-    _refuse_unmet_classes(wanted, live)
+    if (more := _step_up(asked, wanted, live)) is not None:
+        return more
     if decision is False:
         raise AuthorizationRefused("access_denied", "The person did not allow it.")
     scopes = granted_scopes(wanted, asked.client)
@@ -204,11 +218,13 @@ def _must_sign_in_again(wanted: AuthorizationRequest, live: LiveSession, now: da
     return wanted.max_age is not None and now - live.session.auth_time > timedelta(seconds=wanted.max_age)
 
 
-def _refuse_unmet_classes(wanted: AuthorizationRequest, live: LiveSession) -> None:
-    """An essential `acr` that the sign-in doesn't have is a failed sign-in (§5.5.1.1); a wish in acr_values is not."""
-    demanded = wanted.claims.acr_values
-    if not satisfies(tuple(live.session.methods), demanded):
-        raise AuthorizationRefused("unmet_authentication_requirements", "No sign-in here is of a demanded acr.")
+def _step_up(asked: _Asked, wanted: AuthorizationRequest, live: LiveSession) -> StepUpNeeded | None:
+    """Where the person has to prove more; None where what they proved is enough."""
+    lacking = lacking_of(live, client=asked.client, realm=asked.realm, wanted=wanted)
+    if not lacking:
+        return None
+    way = way_or_refusal(live.person, to=lacking, silent=asked.raw.is_silent(), again=asked.raw.was_stepped_up())
+    return StepUpNeeded(asked.raw.query_after_step_up(), set_up=way is Way.SET_UP)
 
 
 def _to_be_allowed(client: Client, wanted: AuthorizationRequest, scopes: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,12 +13,14 @@ from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
 from tokens import user_codes
-from tokens.errors import TooManyRequests, UserCodeRefused
+from tokens.demands import Way
+from tokens.errors import SecondFactorDue, TooManyRequests, UserCodeRefused
 from tokens.models import DeviceAuthorization, Grant
 from tokens.selectors import undecided_device
 from tokens.services.consent import remember
 from tokens.services.device_authorization import digest_of
 from tokens.services.grants import new_session_grant
+from tokens.services.step_up import lacking_of, way_of
 
 logger = logging.getLogger("signet.tokens")
 
@@ -44,7 +46,16 @@ def asked_under(
     Raises:
         UserCodeRefused: it is none, or not one that waits for somebody; which is not told.
         TooManyRequests: a limit is reached.
+        SecondFactorDue: the client or its realm demands more than the person proved.
     """
+    asked, shown = _found_under(typed, realm=realm, live=live, address=address, now=now)
+    _refuse_too_little(asked, realm=realm, live=live)
+    return asked, shown
+
+
+def _found_under(
+    typed: str, *, realm: Realm, live: LiveSession, address: str, now: datetime
+) -> tuple[DeviceAuthorization, str]:
     code = user_codes.read(typed)
     if code is None:  # that was no guess
         raise UserCodeRefused(detail="malformed")
@@ -61,6 +72,12 @@ def asked_under(
     return found, user_codes.shown(code)
 
 
+def _refuse_too_little(asked: DeviceAuthorization, *, realm: Realm, live: LiveSession) -> None:
+    lacking = lacking_of(live, client=asked.client, realm=realm)
+    if lacking:
+        raise SecondFactorDue(set_up=way_of(live.person, to=lacking) is Way.SET_UP)
+
+
 def decide(typed: str, *, allowed: bool, realm: Realm, live: LiveSession, address: str, now: datetime) -> None:
     """Allow or deny what a device asked for; of several decisions at once exactly one counts.
 
@@ -69,9 +86,12 @@ def decide(typed: str, *, allowed: bool, realm: Realm, live: LiveSession, addres
         typed, realm, live, address, now: as `asked_under`; a grant rests on this person and session.
 
     Raises:
-        UserCodeRefused, TooManyRequests: as `asked_under`; nothing was granted.
+        UserCodeRefused, TooManyRequests, SecondFactorDue: as `asked_under`; nothing was granted. To deny, no second
+            factor is due.
     """
-    asked, _shown = asked_under(typed, realm=realm, live=live, address=address, now=now)
+    asked, _shown = _found_under(typed, realm=realm, live=live, address=address, now=now)
+    if allowed:
+        _refuse_too_little(asked, realm=realm, live=live)
     with transaction.atomic():
         grant = _granted(asked, realm=realm, live=live, now=now) if allowed else None
         undecided = DeviceAuthorization.objects.filter(pk=asked.pk, decided_at=None, expires_at__gt=now)

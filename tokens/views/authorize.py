@@ -12,9 +12,9 @@ from django.utils.decorators import method_decorator
 
 from accounts import browser
 from tokens.protocol import ProtocolRequest
-from tokens.services.authorize import Answer, ConsentNeeded, Outcome, SignInNeeded, authorize
+from tokens.services.authorize import Answer, ConsentNeeded, Outcome, SignInNeeded, StepUpNeeded, authorize
 from tokens.views.base import plain_request
-from tokens.views.pages import ProtocolPage, see_other
+from tokens.views.pages import ProtocolPage, see_other, step_up_page
 from tokens.vocabulary import ResponseMode
 
 
@@ -29,12 +29,14 @@ class AuthorizationPage(ProtocolPage):
         return self.follow(request, outcome)
 
     def follow(self, request: HttpRequest, outcome: Outcome) -> HttpResponse:
-        """To the client, to the sign-in page, or to the consent page."""
+        """To the client, to the page for the sign-in or the second factor, or to the consent page."""
         if isinstance(outcome, Answer):
             return answer_by(request, outcome)
         if isinstance(outcome, SignInNeeded):
             hint = {"login_hint": outcome.login_hint} if outcome.login_hint else {}
             return see_other(self.on_the_way("register" if outcome.new_account else "sign-in", outcome.query, **hint))
+        if isinstance(outcome, StepUpNeeded):
+            return see_other(self.on_the_way(step_up_page(set_up=outcome.set_up), outcome.query))
         return self.ask(request, outcome)
 
     def on_the_way(self, page: str, query: str, **hint: str) -> str:

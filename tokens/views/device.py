@@ -14,12 +14,12 @@ from accounts.addresses import UNKNOWN, address_block
 from accounts.selectors import LiveSession
 from realms.models import Realm
 from tokens import user_codes
-from tokens.errors import InvalidRequest, TooManyRequests, UserCodeRefused
+from tokens.errors import InvalidRequest, SecondFactorDue, TooManyRequests, UserCodeRefused
 from tokens.protocol import ProtocolRequest, ProtocolResponse
 from tokens.services import device_authorization
 from tokens.services.device_decision import asked_under, decide
 from tokens.views.base import ProtocolView
-from tokens.views.pages import ProtocolPage, see_other
+from tokens.views.pages import ProtocolPage, see_other, step_up_page
 
 
 class DeviceAuthorizationView(ProtocolView):
@@ -54,6 +54,8 @@ class DeviceView(ProtocolPage):
             return self._answer(request, typed, decision, live=live, now=now)
         except UserCodeRefused as error:
             return self._form(request, shown, alert=gettext(error.description), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        except SecondFactorDue as error:
+            return see_other(self._back_from(step_up_page(set_up=error.set_up), shown))
         except TooManyRequests as error:
             alert = gettext("There were too many attempts. Try again in %(count)s seconds.")
             response = self._form(
@@ -98,9 +100,13 @@ class DeviceView(ProtocolPage):
 
     def _sign_in_address(self, typed: str) -> str:
         """The sign-in page, which leads back to here."""
+        return self._back_from("sign-in", typed)
+
+    def _back_from(self, name: str, typed: str) -> str:
+        """The address of a page that leads back to here, with the code in the form."""
         page = self.address("device")
         following = f"{page}?{urlencode({'user_code': typed})}" if typed else page
-        return f"{self.address('sign-in')}?{urlencode({'next': following})}"
+        return f"{self.address(name)}?{urlencode({'next': following})}"
 
 
 def _once(values: list[str]) -> str:

@@ -78,6 +78,15 @@ def _once_more(request: HttpRequest, realm: Realm, fields: Pairs) -> HttpRespons
     return cast("HttpResponse", page(request))
 
 
+def step_up_page(*, set_up: bool) -> str:
+    """The name of the page on which a person proves more than they did.
+
+    Arguments:
+        set_up: they have no second factor yet.
+    """
+    return "second-factor-set-up" if set_up else "second-factor"
+
+
 def see_other(address: str) -> HttpResponse:
     """303, so that no browser posts the person's form again (RFC 9700 §4.12); any scheme, since apps have their own."""
     response = HttpResponse(status=303)

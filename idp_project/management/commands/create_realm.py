@@ -42,6 +42,12 @@ class Command(BaseCommand):
             choices=list(Registration),
             help="who makes its accounts: operators alone (closed, the default), or whoever comes (open)",
         )
+        parser.add_argument(
+            "--require-second-factor",
+            action="store_true",
+            default=None,  # not said, which is another thing than no for a realm that is there
+            help="everybody has to prove a second factor",
+        )
         for option, what in _LIFETIMES:
             parser.add_argument(option, help=f"{what}, ISO 8601 such as PT5M")
 

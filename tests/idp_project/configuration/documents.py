@@ -30,6 +30,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
         "sector_identifier": "app.example.test",
         "cors_origins": ["https://app.example.test"],
         "first_party": True,
+        "require_second_factor": True,
     },
     "machine": {
         "grant_types": ["client_credentials"],

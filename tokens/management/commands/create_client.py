@@ -53,6 +53,7 @@ _CHOICES = (
 )
 _SWITCHES = (
     ("--first-party", "people are not asked for their consent"),
+    ("--require-second-factor", "people have to prove a second factor for it"),
     ("--without-pkce", "for an old confidential client"),
     ("--opaque-access-tokens", "its access tokens can't be read: services introspect them"),
     ("--backchannel-logout-session-required", "it needs to be told which session ended"),
@@ -142,6 +143,7 @@ def _metadata(options: dict[str, Any]) -> ClientMetadata:
         auth_method=AuthMethod(options["auth_method"]),
         jwks=_jwks(options["jwks_file"]),
         first_party=options["first_party"],
+        require_second_factor=options["require_second_factor"],
         require_pkce=not options["without_pkce"],
         opaque_access_tokens=options["opaque_access_tokens"],
         backchannel_logout_session_required=options["backchannel_logout_session_required"],

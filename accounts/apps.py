@@ -10,6 +10,8 @@ class AccountsConfig(AppConfig):
         from accounts.selectors.factors import TOTP_COLUMN  # noqa: PLC0415  (models, once they are loaded)
         from accounts.services.attempts import purge_full_budgets  # noqa: PLC0415
         from accounts.services.challenges import purge_dead_challenges  # noqa: PLC0415
+        from accounts.services.mail_delivery import CONTENT, send_while_keeping_house  # noqa: PLC0415
+        from accounts.services.mailed_links import purge_dead_links  # noqa: PLC0415
         from accounts.services.second_factors import purge_dead_enrolments  # noqa: PLC0415
         from accounts.services.sessions import purge_dead_sessions, purge_expired_cookies  # noqa: PLC0415
         from keys.hooks import register_housekeeping, register_sealed_column  # noqa: PLC0415
@@ -20,3 +22,6 @@ class AccountsConfig(AppConfig):
         register_housekeeping("dead sessions", purge_dead_sessions)
         register_housekeeping("expired cookies", purge_expired_cookies)
         register_sealed_column(TOTP_COLUMN)
+        register_housekeeping("sent mails", send_while_keeping_house)
+        register_housekeeping("dead links", purge_dead_links)
+        register_sealed_column(CONTENT)

@@ -91,3 +91,11 @@ class TooManyPasskeys(AccountsError):
 
 class FactorDemanded(AccountsError):
     """The last second factor can't be removed: a realm that its person is a member of demands one."""
+
+
+class LinkOver(AccountsError):
+    """A link that was mailed is no longer good: used, ended, replaced, or never there."""
+
+
+class NoMail(AccountsError):
+    """This installation sends no mail; the settings name no server for it."""

@@ -34,3 +34,11 @@ class LinkPurpose(StrEnum):
     CONFIRM_ADDRESS = "confirm_address"
     RESET_PASSWORD = "reset_password"  # noqa: S105  (a word, not a password)
     INVITATION = "invitation"
+
+
+class MailOutcome(StrEnum):
+    """What came of an attempt to hand a mail over."""
+
+    SENT = "sent"
+    WAITING = "waiting"
+    GIVEN_UP = "given_up"

@@ -8,10 +8,15 @@ import os
 import stat
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.dateparse import parse_duration
+
+# By scheme: the port where the address names none, None where there is no server.
+_MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465, "filemail": None, "consolemail": None}
 
 
 def refuse_if_readable_by_others(path: Path) -> None:
@@ -55,16 +60,58 @@ class Environment(environ.Env):
         Raises:
             ImproperlyConfigured: neither is set, both are, or the file is missing or open to others.
         """
-        value, file_name = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
-        if value and file_name:
-            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one of them.")
-        if file_name:
-            path = Path(file_name)
-            refuse_if_readable_by_others(path)
-            value = path.read_text(encoding="utf-8").strip()
+        value = self._value_or_file(name)
         if not value:
             raise ImproperlyConfigured(f"{name} (or {name}_FILE) is not set: {hint}")
         return value
+
+    def mail(self, name: str) -> dict[str, Any]:
+        """Where mail goes, as Django's settings, from an address in `NAME` or in the file that `NAME_FILE` points at.
+
+        Arguments:
+            name: the variable: `smtp+tls://user:password@host:587`, `smtp+ssl://…`, `smtp://…`, `filemail:///folder`
+                or `consolemail://`.
+
+        Returns:
+            The settings; none where the variable isn't set.
+
+        Raises:
+            ImproperlyConfigured: the address is no such; the sentence doesn't repeat it, since it may hold a password.
+        """
+        text = self._value_or_file(name)
+        if not text:
+            return {}
+        try:
+            address = urlsplit(text)
+            port = address.port or _MAIL_PORTS[address.scheme]
+        except (KeyError, ValueError):
+            raise ImproperlyConfigured(
+                f"{name} is no address for mail: give one such as smtp+tls://user:password@mail.example.org:587."
+            ) from None
+        found: dict[str, Any] = self.email_url_config(text)
+        nowhere = port is not None and not address.hostname
+        if nowhere or (address.scheme == "filemail" and len(address.path) <= 1):
+            raise ImproperlyConfigured(f"{name} names no host, or no folder: give both scheme and place.")
+        return {
+            "EMAIL_BACKEND": found["EMAIL_BACKEND"],
+            "EMAIL_FILE_PATH": address.path if address.scheme == "filemail" else None,  # environ drops its first slash
+            "EMAIL_HOST": address.hostname or "",
+            "EMAIL_PORT": port or 0,
+            "EMAIL_HOST_USER": found["EMAIL_HOST_USER"] or "",
+            "EMAIL_HOST_PASSWORD": found["EMAIL_HOST_PASSWORD"] or "",
+            "EMAIL_USE_TLS": address.scheme == "smtp+tls",
+            "EMAIL_USE_SSL": address.scheme == "smtp+ssl",
+        }
+
+    def _value_or_file(self, name: str) -> str:
+        value, file_name = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
+        if value and file_name:
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one of them.")
+        if not file_name:
+            return value
+        path = Path(file_name)
+        refuse_if_readable_by_others(path)
+        return path.read_text(encoding="utf-8").strip()
 
     def required(self, name: str, *, hint: str) -> str:
         """A value without which the server can't run.

@@ -47,6 +47,21 @@ IDP_HANDLE_EPOCH = env.int("IDP_HANDLE_EPOCH", default=0)
 IDP_EXPIRED_TOKENS = env.bool("IDP_EXPIRED_TOKENS", default=False)
 IDP_PASSWORD_HASHES_IN_FLIGHT = env.int("IDP_PASSWORD_HASHES_IN_FLIGHT", default=4)
 
+# --- Mail to people (none where no address is given) ---------------------------------------------------------
+_mail = env.mail("IDP_EMAIL_URL")
+IDP_CAN_MAIL = bool(_mail)
+EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH")
+EMAIL_HOST = _mail.get("EMAIL_HOST", "")
+EMAIL_PORT = _mail.get("EMAIL_PORT", 0)
+EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10  # seconds for each step of the conversation
+EMAIL_SUBJECT_PREFIX = ""
+DEFAULT_FROM_EMAIL = env.str("IDP_EMAIL_FROM", default=f"no-reply@{_issuer.hostname}")
+
 # --- Django -----------------------------------------------------------------------------------------------
 DEBUG = False
 INSTALLED_APPS = [

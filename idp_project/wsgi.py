@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "idp_project.settings")
 
 
 def build_application() -> "WSGIApplication":
-    """Load Django, warm what a worker's first requests would wait for, and go on telling clients of logouts.
+    """Load Django, warm what a worker's first requests would wait for, and go on with logouts and mail that are left.
 
     Returns:
         the application. Behind trusted proxies it sees the address and the scheme that they report, and
@@ -31,11 +31,13 @@ def build_application() -> "WSGIApplication":
     except ImproperlyConfigured as error:
         sys.stderr.write(f"signet: {error}\n")
         raise SystemExit(3) from None
-    from keys.published_set import warm  # noqa: PLC0415  (models load with the application)
-    from tokens.services.courier import resume  # noqa: PLC0415
+    from accounts.services import mail_courier  # noqa: PLC0415  (models load with the application)
+    from keys.published_set import warm  # noqa: PLC0415
+    from tokens.services import courier  # noqa: PLC0415
 
     warm(timezone.now())
-    resume()
+    courier.resume()
+    mail_courier.resume()
     if settings.IDP_TRUSTED_PROXIES:
         behind: WSGIApplication = wrap_wsgi_with_proxy_headers(built, trusted_hosts=settings.IDP_TRUSTED_PROXIES)
         return behind

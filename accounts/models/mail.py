@@ -30,6 +30,7 @@ class MailedLink(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [("invite_person", "Can invite people and withdraw invitations")]
         indexes = [models.Index(fields=["expires_at"], name="mailed_link_end")]
         constraints = [
             models.CheckConstraint(name="mailed_link_ends", condition=Q(expires_at__gt=F("created_at"))),

@@ -9,13 +9,15 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
+from accounts import courier as rounds
+from accounts.courier import Courier
 from realms.models import Realm
 from tests.provider import make_person, make_realm
 from tests.relying_party import RelyingParty, relying_party
 from tests.tokens.logouts import end, session_of, told_client
 from tokens.models import LogoutDelivery
 from tokens.services import courier as module
-from tokens.services.courier import Courier, courier, make_round, resume
+from tokens.services.courier import courier, make_round, resume
 from tokens.services.logout_delivery import deliver_due
 
 LONG = timedelta(hours=1)
@@ -210,7 +212,7 @@ def broken(*_args: object, **_kwargs: object) -> None:
 def test_after_an_outage_it_looks_again(fault: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it was: a thread that ended would leave all further attempts to whoever signs out next."""
     monkeypatch.setattr(module, "deliver_due", fault)
-    monkeypatch.setattr(module, "close_old_connections", lambda: None)
+    monkeypatch.setattr(rounds, "close_old_connections", lambda: None)
     found: list[timedelta | None] = []
     worker = threading.Thread(target=lambda: found.append(make_round()))
     worker.start()
@@ -222,7 +224,7 @@ def test_a_round_ends_in_time_however_much_is_left(
     committed: Realm, now: datetime, party: RelyingParty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What came since it began, or an operator asked for, is only seen by the next one."""
-    monkeypatch.setattr(module, "_ROUND", timedelta(0))
+    monkeypatch.setattr(rounds, "_ROUND", timedelta(0))
     with monkeypatch.context() as patch:
         patch.setattr(courier, "wake", lambda: None)
         a_session(committed, party, now)()
@@ -239,15 +241,15 @@ def test_a_round_ends_in_time_however_much_is_left(
 )
 def test_it_comes_back_for_the_next_attempt(ahead: timedelta, pause: float, now: datetime) -> None:
     """At least each minute, should others have moved it; and without haste where another worker has the row."""
-    assert module._pause(now + ahead, now=now).total_seconds() == pause
+    assert rounds._pause(now + ahead, now=now).total_seconds() == pause
 
 
 def test_retries_are_the_same_threads_work(
     committed: Realm, now: datetime, party: RelyingParty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that fails once is told by the thread itself: no cron is needed for it."""
-    monkeypatch.setattr(module, "_SHORTEST", timedelta(0))
-    monkeypatch.setattr(module, "_LONGEST", timedelta(0))
+    monkeypatch.setattr(rounds, "_SHORTEST", timedelta(0))
+    monkeypatch.setattr(rounds, "_LONGEST", timedelta(0))
     monkeypatch.setattr(module, "deliver_due", hasty(deliver_due))
     party.statuses = [500, 500, 200]
     a_session(committed, party, now)()

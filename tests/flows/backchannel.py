@@ -10,12 +10,13 @@ import jwt
 import pytest
 
 from accounts.models import User
+from accounts.outbound_http import Patience
 from realms.models import Realm
 from tests.clock import FakeClock
 from tests.flows.code_flow import App, register
 from tests.provider import Browser
 from tests.relying_party import RelyingParty, relying_party
-from tokens.logout_post import Patience, post_logout_token
+from tokens.logout_post import post_logout_token
 from tokens.services.logout_delivery import deliver_due
 from tokens.vocabulary import DeliveryState
 

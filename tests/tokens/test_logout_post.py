@@ -17,9 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from accounts import outbound_http
+from accounts.outbound_http import Patience
 from tests.relying_party import RelyingParty, relying_party
-from tokens import logout_post
-from tokens.logout_post import Patience, post_logout_token
+from tokens.logout_post import post_logout_token
 from tokens.vocabulary import LogoutFailure
 
 pytestmark = pytest.mark.spec("OpenID Connect Back-Channel Logout §2.5")
@@ -267,13 +268,13 @@ def test_a_certificate_has_to_be_trusted_and_for_this_host(tmp_path: Path, monke
         assert post_logout_token(uri, TOKEN) == LogoutFailure.TLS
         assert bodies == []
     trusting = ssl.create_default_context(cafile=str(file))
-    monkeypatch.setattr(logout_post, "_tls", lambda: trusting)
+    monkeypatch.setattr(outbound_http, "_tls", lambda: trusting)
     with secured_server(file) as (uri, bodies):
         assert post_logout_token(uri, TOKEN) == "200"
         assert len(bodies) == 1
     other = certificate(tmp_path, name="other.example.org")
     also_trusting = ssl.create_default_context(cafile=str(other))
-    monkeypatch.setattr(logout_post, "_tls", lambda: also_trusting)
+    monkeypatch.setattr(outbound_http, "_tls", lambda: also_trusting)
     with secured_server(other) as (uri, bodies):
         assert post_logout_token(uri, TOKEN) == LogoutFailure.TLS
         assert bodies == []
@@ -285,7 +286,7 @@ def test_a_server_without_tls_gets_no_token_that_was_meant_for_https(party: Rely
 
 
 def test_verification_is_the_systems_with_host_names() -> None:
-    context = logout_post._tls()
+    context = outbound_http._tls()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 

@@ -7,7 +7,7 @@ MAX_RETURN_PATH = 8_192  # characters; longer than any authorization request
 # the backslash, which some take for a slash, the fragment's sign and what could end an attribute.
 _QUERY = re.compile(r"[!$-;=?-\[\]-~]*")
 _WITH_QUERY = "authorize"  # there is nothing to authorize without one
-_PAGES = (_WITH_QUERY, "device", "account", "account/sessions", "account/applications")
+_PAGES = (_WITH_QUERY, "device", "account", "account/sessions", "account/applications", "sign-in/set-up-second-factor")
 
 
 def return_path(text: str, *, below: str) -> str | None:

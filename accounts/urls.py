@@ -4,10 +4,14 @@ from django.urls import path
 
 from accounts.views.account import AccountView, SessionsView
 from accounts.views.registration import RegistrationView
+from accounts.views.second_factor import SecondFactorView
+from accounts.views.second_factor_set_up import SetUpView
 from accounts.views.sign_in import SignedInView, SignInView
 
 urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign-in"),
+    path("sign-in/second-factor", SecondFactorView.as_view(), name="second-factor"),
+    path("sign-in/set-up-second-factor", SetUpView.as_view(), name="second-factor-set-up"),
     path("signed-in", SignedInView.as_view(), name="signed-in"),
     path("account", AccountView.as_view(), name="account"),
     path("account/sessions", SessionsView.as_view(), name="account-sessions"),

@@ -7,9 +7,11 @@ from django.contrib.sessions.models import Session as CookieSession
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from accounts.acr import joined
+from accounts.errors import ChallengeOver
 from accounts.hooks import sessions_ended
 from accounts.models import Session, User
-from accounts.selectors import SESSION_LIFETIME, lineage_of
+from accounts.selectors import SESSION_LIFETIME, LiveSession, lineage_of
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
 from audit.services import record, record_each
@@ -46,6 +48,29 @@ def begin_session(*, realm: Realm, signed_in: SignedIn, now: datetime, replacing
         if replacing is not None and continued is None:
             end_session(replacing, reason=SessionEnd.REPLACED, actor=actor, now=now)
     return session
+
+
+def step_up(*, realm: Realm, live: LiveSession, methods: tuple[str, ...], now: datetime) -> Session:
+    """Go on with a session after one proof more: a session that continues it, of the same sign-in.
+
+    When the person signed in stays as it was: a second proof is no fresh first one. What clients know of the
+    session before stays good, and ends with this one.
+
+    Arguments:
+        realm: of the session.
+        live: the session; the caller has the browser hold the new one in its place.
+        methods: how the further proof was given.
+        now: aware time.
+
+    Raises:
+        ChallengeOver: the session has ended meanwhile.
+    """
+    before = live.session
+    proved = SignedIn(live.person, live.roles, before.auth_time, joined(tuple(before.methods), methods))
+    with transaction.atomic():
+        if not hold_session(before):
+            raise ChallengeOver("The session has ended.")
+        return begin_session(realm=realm, signed_in=proved, replacing=before, now=now)
 
 
 def end_session(session: Session, *, reason: SessionEnd, actor: str, now: datetime) -> bool:

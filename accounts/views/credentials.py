@@ -63,7 +63,7 @@ class CredentialsPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The empty form, with the name that the client hints at (OpenID Connect Core §3.1.2.1, `login_hint`)."""
-        query = _once_each(request.GET, ("next", "login_hint"))
+        query = once_each(request.GET, ("next", "login_hint"))
         if query is None:
             return malformed(request)
         return self._form(request, following=query["next"], username=query["login_hint"])
@@ -74,7 +74,7 @@ class CredentialsPage(Page):
         A refusal is 422: 401 would need a challenge (RFC 9110 §15.5.2), for which browsers open a window
         of their own, and after 200 they would offer to keep a password that is wrong.
         """
-        fields = _once_each(request.POST, ("username", "password", "next"))
+        fields = once_each(request.POST, ("username", "password", "next"))
         if fields is None:
             return malformed(request)
         try:
@@ -83,7 +83,7 @@ class CredentialsPage(Page):
             return self._again(request, fields, refusal)
         except TooManyAttempts as error:
             wait = seconds(error.retry_after)
-            return self._later(request, fields, _too_many(int(wait)), wait, HTTPStatus.TOO_MANY_REQUESTS)
+            return self._later(request, fields, too_many(int(wait)), wait, HTTPStatus.TOO_MANY_REQUESTS)
         except HashingBusy:
             return self._later(request, fields, str(BUSY), seconds(RETRY), HTTPStatus.SERVICE_UNAVAILABLE)
         return arrive(request, signed_in, page=self, following=self._following(fields["next"]) or "")
@@ -144,7 +144,12 @@ def may_be_a_name(text: str) -> bool:
     return len(text) <= MAX_USERNAME and text.isprintable()
 
 
-def _too_many(wait: int) -> str:
+def too_many(wait: int) -> str:
+    """What to say of a limit.
+
+    Arguments:
+        wait: seconds until the next attempt counts.
+    """
     sentence = ngettext(
         "There were too many attempts. Try again in %(count)d second.",
         "There were too many attempts. Try again in %(count)d seconds.",
@@ -153,7 +158,7 @@ def _too_many(wait: int) -> str:
     return sentence % {"count": wait}
 
 
-def _once_each(found: QueryDict, names: tuple[str, ...]) -> Mapping[str, str] | None:
+def once_each(found: QueryDict, names: tuple[str, ...]) -> Mapping[str, str] | None:
     """The fields with these names, "" where one is missing; None where one is repeated."""
     if any(len(found.getlist(name)) > 1 for name in names):
         return None

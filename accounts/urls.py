@@ -3,6 +3,7 @@
 from django.urls import path
 
 from accounts.views.account import AccountView, SessionsView
+from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
 from accounts.views.registration import RegistrationView
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_set_up import SetUpView
@@ -12,6 +13,8 @@ urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign-in"),
     path("sign-in/second-factor", SecondFactorView.as_view(), name="second-factor"),
     path("sign-in/set-up-second-factor", SetUpView.as_view(), name="second-factor-set-up"),
+    path("sign-in/passkey", SignInPasskeyView.as_view(), name="sign-in-passkey"),
+    path("sign-in/passkey/options", SignInPasskeyOptionsView.as_view(), name="sign-in-passkey-options"),
     path("signed-in", SignedInView.as_view(), name="signed-in"),
     path("account", AccountView.as_view(), name="account"),
     path("account/sessions", SessionsView.as_view(), name="account-sessions"),

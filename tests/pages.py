@@ -29,6 +29,10 @@ class Elements(HTMLParser):
         [found] = self.all(**wanted)
         return found
 
+    def first(self, **wanted: str) -> dict[str, str | None]:
+        """Of several, such as the CSRF tokens of a page's forms."""
+        return self.all(**wanted)[0]
+
     def all(self, **wanted: str) -> list[dict[str, str | None]]:
         return [have for _tag, have in self.found if wanted.items() <= have.items()]
 

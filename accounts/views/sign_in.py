@@ -14,6 +14,7 @@ from accounts.errors import SignInRefused
 from accounts.services.sign_in import SignedIn, sign_in
 from accounts.views.credentials import MAX_PASSWORD, CredentialsPage, Refused, may_be_a_name
 from accounts.views.page import Page, see_other
+from accounts.views.passkey_forms import party_here, passkey_form
 from realms.vocabulary import Registration
 
 
@@ -30,9 +31,13 @@ class SignInView(CredentialsPage):
         return {"username": gettext("Enter your user name."), "password": gettext("Enter your password.")}
 
     def more(self, following: str) -> Mapping[str, object]:
-        """Where to register, if people may."""
+        """Where to register, if people may; and the way in with a passkey, where browsers take them."""
         is_open = self.realm.registration == Registration.OPEN
-        return {"register": self.link("register", following=following) if is_open else ""}
+        passkey = passkey_form(self, "passkey-sign-in", action="sign-in-passkey", following=following)
+        return {
+            "register": self.link("register", following=following) if is_open else "",
+            "passkey": passkey if party_here() else None,
+        }
 
     def prove(self, *, username: str, password: str, peer: str) -> SignedIn:
         """Check who it is; what nobody's name or password can be is refused in the same words, unhashed."""

@@ -11,7 +11,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from fido2 import cbor
-from fido2.cose import ES256, RS256, CoseKey, EdDSA
+from fido2.cose import ES256, RS256, EdDSA
+
+from accounts.models import Passkey, User
 
 UP, UV, BE, BS, AT = 0x01, 0x04, 0x08, 0x10, 0x40
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
@@ -75,11 +77,15 @@ class Authenticator:
         key = cbor.encode(cose if cose is not None else self.cose())
         return bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + key
 
-    def cose(self) -> CoseKey:
+    def cose(self) -> dict[Any, Any]:
         """The public key."""
-        kinds = {ec.EllipticCurvePrivateKey: ES256, ed25519.Ed25519PrivateKey: EdDSA, rsa.RSAPrivateKey: RS256}
-        [cls] = [cose for kind, cose in kinds.items() if isinstance(self.key, kind)]
-        return cls.from_cryptography_key(self.key.public_key())
+        public: Any = self.key.public_key()
+        cls: Any = EdDSA
+        if isinstance(self.key, ec.EllipticCurvePrivateKey):
+            cls = ES256
+        elif isinstance(self.key, rsa.RSAPrivateKey):
+            cls = RS256
+        return dict(cls.from_cryptography_key(public))
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
         usual = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
@@ -95,3 +101,17 @@ class Authenticator:
     def _credential(self, response: dict[str, Any]) -> dict[str, Any]:
         name = websafe(self.credential_id)
         return {"id": name, "rawId": name, "type": "public-key", "response": response, "clientExtensionResults": {}}
+
+
+def enrol(device: Authenticator, person: User, name: str = "Laptop") -> Passkey:
+    """A person's passkey on a device, as if it had been added before."""
+    device.user_handle = person.subject.encode()
+    return Passkey.objects.create(
+        user=person,
+        name=name,
+        credential_id=device.credential_id,
+        credential=device.attested(),
+        sign_count=device.sign_count,
+        backup_eligible=bool(device.flags & BE),
+        created_at=person.created_at,
+    )

@@ -21,7 +21,7 @@ from accounts.passkeys import (
     relying_party,
     request_options,
 )
-from tests.accounts.authenticator import AT, BE, BS, UP, UV, Authenticator, from_websafe, websafe
+from tests.accounts.authenticator import AT, BE, BS, UP, UV, Authenticator, PrivateKey, from_websafe, websafe
 
 PARTY = RelyingParty("id.example.test", "https://id.example.test")
 SUBJECT = "s" * 22
@@ -121,7 +121,7 @@ class TestWhatIsAskedFor:
         assert options["allowCredentials"] == [{"type": "public-key", "id": websafe(b"k" * 16)}]
 
 
-KEYS = [
+KEYS: list[PrivateKey] = [
     ec.generate_private_key(ec.SECP256R1()),
     ed25519.Ed25519PrivateKey.generate(),
     rsa.generate_private_key(65_537, 2_048),

@@ -283,11 +283,11 @@ class TestHostile:
     @pytest.mark.spec("RFC 9700 §4.16")
     def test_a_form_of_another_site_ends_nothing(self, ana: User) -> None:
         browser = Browser(enforce_csrf_checks=True)
-        token = Elements(browser.get("/sign-in").content).one(name="csrfmiddlewaretoken")["value"] or ""
+        token = Elements(browser.get("/sign-in").content).first(name="csrfmiddlewaretoken")["value"] or ""
         form = {"username": "ana", "password": PASSWORD, "csrfmiddlewaretoken": token}
         assert post(browser, "/sign-in", form, origin=ORIGIN).status_code == 303
         other = sid_in(elsewhere())
-        good = Elements(browser.get(SESSIONS).content).one(name="csrfmiddlewaretoken")["value"] or ""
+        good = Elements(browser.get(SESSIONS).content).first(name="csrfmiddlewaretoken")["value"] or ""
         assert end(browser, other, origin=ORIGIN).status_code == 403
         with_token = {"end": other, "csrfmiddlewaretoken": good}
         assert post(browser, SESSIONS, with_token, origin="https://evil.example").status_code == 403

@@ -293,10 +293,10 @@ class TestHostile:
     def test_a_form_of_another_site_withdraws_nothing(self, realm: Realm, ana: User, now: datetime) -> None:
         browser = Browser(enforce_csrf_checks=True)
         Consent.objects.create(user=ana, client=register_plain(realm)[0], scopes=["email"], granted_at=now)
-        token = Elements(browser.get("/sign-in").content).one(name="csrfmiddlewaretoken")["value"] or ""
+        token = Elements(browser.get("/sign-in").content).first(name="csrfmiddlewaretoken")["value"] or ""
         form = {"username": "ana", "password": PASSWORD, "csrfmiddlewaretoken": token}
         assert post(browser, "/sign-in", form, origin=ORIGIN).status_code == 303
-        good = Elements(browser.get(PAGE).content).one(name="csrfmiddlewaretoken")["value"] or ""
+        good = Elements(browser.get(PAGE).content).first(name="csrfmiddlewaretoken")["value"] or ""
         assert post(browser, PAGE, {"withdraw": "machine"}, origin=ORIGIN).status_code == 403
         whole = {"withdraw": "machine", "csrfmiddlewaretoken": good}
         assert post(browser, PAGE, whole, origin="https://evil.example").status_code == 403

@@ -248,7 +248,7 @@ def test_a_consent_page_of_one_person_decides_nothing_for_the_next(realm: Realm,
     bo = make_person("bo", realm=realm)
     assert press(app.browser, "/sign-in", {"username": "ana", "password": PASSWORD}).status_code == 303
     page = app.authorize()["Location"]
-    seen = Elements(app.browser.get(page).content).one(name="csrfmiddlewaretoken")["value"]
+    seen = Elements(app.browser.get(page).content).first(name="csrfmiddlewaretoken")["value"]
     assert press(app.browser, "/sign-in", {"username": "bo", "password": PASSWORD}).status_code == 303
     stale = {"decision": "allow", "csrfmiddlewaretoken": seen or ""}
     assert post(app.browser, page, stale, origin=ORIGIN).status_code == 403
@@ -259,7 +259,7 @@ def test_a_consent_page_of_one_person_decides_nothing_for_the_next(realm: Realm,
 
 def press(browser: Browser, page: str, form: dict[str, str]) -> Any:
     """Read a page and send its form, as browsers do."""
-    token = Elements(browser.get(page).content).one(name="csrfmiddlewaretoken")["value"] or ""
+    token = Elements(browser.get(page).content).first(name="csrfmiddlewaretoken")["value"] or ""
     return post(browser, page, {**form, "csrfmiddlewaretoken": token}, origin=ORIGIN)
 
 

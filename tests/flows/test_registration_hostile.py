@@ -102,7 +102,7 @@ def test_a_form_of_another_site_registers_nobody(strict: Browser, open_realm: Re
 
 @pytest.mark.spec("RFC 9700 §4.7, CSRF")
 def test_our_own_form_does(strict: Browser, open_realm: Realm) -> None:
-    token = Elements(strict.get(PAGE).content).one(name="csrfmiddlewaretoken")["value"] or ""
+    token = Elements(strict.get(PAGE).content).first(name="csrfmiddlewaretoken")["value"] or ""
     referer: dict[str, Any] = {"HTTP_HOST": "testserver", "HTTP_REFERER": "https://testserver/register"}
     body = urlencode({"username": "bea", "password": PASSWORD, "csrfmiddlewaretoken": token})
     assert strict.post(PAGE, body, FORM, HTTP_ORIGIN="https://evil.example").status_code == 403

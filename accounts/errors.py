@@ -8,7 +8,7 @@ class AccountsError(Exception):
 
 
 class NameRefused(AccountsError):
-    """A user name, an address or a role has a form that none may have."""
+    """A user name, an address, a role or a passkey's name has a form that none may have."""
 
 
 class NameTaken(AccountsError):

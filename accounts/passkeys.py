@@ -28,11 +28,13 @@ from fido2.webauthn import (
 )
 
 from accounts.acr import KEY, PRESENCE, SECOND_FACTOR
-from accounts.errors import PasskeyRefused
+from accounts.errors import ClaimRefused, NameRefused, PasskeyRefused
 from accounts.passkey_answers import Asserted, Attested
+from accounts.profile import check_name
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 CHALLENGE_BYTES = 32
+MAX_NAME = 100  # characters, of a passkey's name
 ALGORITHMS: tuple[int, ...] = (ES256.ALGORITHM, EdDSA.ALGORITHM, RS256.ALGORITHM)  # the one liked best first
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -103,6 +105,21 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_passkey_name(text: str) -> str:
+    """The name that a person gives a passkey, without white space around it.
+
+    Raises:
+        NameRefused: it is empty or too long, or has characters that can't be seen.
+    """
+    name = text.strip()
+    if not name or len(name) > MAX_NAME:
+        raise NameRefused(f"A passkey's name has 1 to {MAX_NAME} characters.")
+    try:
+        return check_name(name)
+    except ClaimRefused as error:
+        raise NameRefused("A passkey's name has no line breaks and no control characters.") from error
 
 
 def creation_options(

@@ -7,7 +7,18 @@ MAX_RETURN_PATH = 8_192  # characters; longer than any authorization request
 # the backslash, which some take for a slash, the fragment's sign and what could end an attribute.
 _QUERY = re.compile(r"[!$-;=?-\[\]-~]*")
 _WITH_QUERY = "authorize"  # there is nothing to authorize without one
-_PAGES = (_WITH_QUERY, "device", "account", "account/sessions", "account/applications", "sign-in/set-up-second-factor")
+_PAGES = (
+    _WITH_QUERY,
+    "device",
+    "account",
+    "account/sessions",
+    "account/applications",
+    "account/security",
+    "account/security/app",
+    "account/security/passkey",
+    "sign-in/set-up-second-factor",
+    "sign-in/set-up-second-factor/passkey",
+)
 
 
 def return_path(text: str, *, below: str) -> str | None:

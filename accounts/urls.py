@@ -3,10 +3,12 @@
 from django.urls import path
 
 from accounts.views.account import AccountView, SessionsView
+from accounts.views.account_factors import AddAppView, AddPasskeyOptionsView, AddPasskeyView
 from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
 from accounts.views.registration import RegistrationView
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_set_up import SetUpView
+from accounts.views.security import SecurityView
 from accounts.views.sign_in import SignedInView, SignInView
 
 urlpatterns = [
@@ -18,5 +20,9 @@ urlpatterns = [
     path("signed-in", SignedInView.as_view(), name="signed-in"),
     path("account", AccountView.as_view(), name="account"),
     path("account/sessions", SessionsView.as_view(), name="account-sessions"),
+    path("account/security", SecurityView.as_view(), name="account-security"),
+    path("account/security/app", AddAppView.as_view(), name="account-app"),
+    path("account/security/passkey", AddPasskeyView.as_view(), name="account-passkey"),
+    path("account/security/passkey/options", AddPasskeyOptionsView.as_view(), name="account-passkey-options"),
     path("register", RegistrationView.as_view(), name="register"),
 ]

@@ -7,11 +7,11 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from accounts.errors import FactorDemanded, FactorExists, FactorRefused, PasskeyRefused, SignInRefused, TooManyPasskeys
+from accounts.errors import FactorExists, FactorRefused, PasskeyRefused, SignInRefused, TooManyPasskeys
 from accounts.models import Passkey, User
 from accounts.passkey_answers import Asserted, read_asserted, read_attested
-from accounts.passkeys import RelyingParty, check_asserted, check_attested
-from accounts.selectors.factors import factor_is_demanded, factors_of
+from accounts.passkeys import RelyingParty, check_asserted, check_attested, check_passkey_name
+from accounts.selectors.factors import factors_of
 from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
 from accounts.services.attempts import Place, give_back, reserve_passkey, spend_challenge
 from accounts.services.second_factors import hold_factors, remove_stranded_recovery_codes
@@ -110,12 +110,13 @@ def add_passkey(
     Arguments:
         answer: to a challenge for this person.
         person: whose it will be.
-        name: by which they know it; checked before.
+        name: by which they know it, as given.
         actor: opaque id of who does it, for the audit.
         now: aware time.
         only_first: refuse where they have a second factor by now, which somebody without it must not add to.
 
     Raises:
+        NameRefused: the name has a form that none may have; the challenge is spent all the same.
         PasskeyRefused: the answer doesn't hold.
         TooManyPasskeys: they have as many as one may have.
         FactorExists: it is registered already; or `only_first`, and there is a second factor.
@@ -125,7 +126,7 @@ def add_passkey(
     check_attested(attested, party=answer.party, challenge=challenge)
     passkey = Passkey(
         user=person,
-        name=name,
+        name=check_passkey_name(name),
         credential_id=attested.credential.credential_id,
         credential=bytes(attested.credential),
         sign_count=attested.data.counter,
@@ -151,40 +152,35 @@ def rename_passkey(passkey: Passkey, *, name: str) -> None:
     """Give a passkey another name.
 
     Arguments:
-        name: checked before.
+        passkey: its row; removed meanwhile or not.
+        name: as given.
+
+    Raises:
+        NameRefused: it has a form that none may have.
     """
-    Passkey.objects.filter(pk=passkey.pk).update(name=name)
+    Passkey.objects.filter(pk=passkey.pk).update(name=check_passkey_name(name))
 
 
-def remove_passkey(passkey: Passkey, *, actor: str, now: datetime) -> None:
+def remove_passkey(passkey: Passkey, *, actor: str, now: datetime, reason: str = "") -> bool:
     """Remove a passkey; where it was the last second factor, the recovery codes go too.
 
     Arguments:
         passkey: its row; removed already or not.
         actor: opaque id of who does it, for the audit.
         now: aware time.
+        reason: the words of an operator.
 
-    Raises:
-        FactorDemanded: it is the last second factor, and a realm of theirs demands one.
+    Returns:
+        Whether this call removed it.
     """
     person = passkey.user
     with transaction.atomic():
         hold_factors(person)
         deleted, _by_model = Passkey.objects.filter(pk=passkey.pk).delete()
         if deleted:
-            refuse_to_strand(person)
-            _record_change(EventName.FACTOR_REMOVED, passkey, actor=actor, now=now)
-            remove_stranded_recovery_codes(person=person, actor=actor, now=now)
-
-
-def refuse_to_strand(person: User) -> None:
-    """Undo the removal of a last second factor that is demanded. Call it in the removal's transaction.
-
-    Raises:
-        FactorDemanded: none is left, and a realm that the person is a member of demands one.
-    """
-    if factor_is_demanded(person) and not factors_of(person).any:
-        raise FactorDemanded("It is the last second factor.")
+            _record_change(EventName.FACTOR_REMOVED, passkey, actor=actor, now=now, reason=reason)
+            remove_stranded_recovery_codes(person=person, actor=actor, now=now, reason=reason)
+    return bool(deleted)
 
 
 def _spend(answer: Answer, *, now: datetime) -> bytes:
@@ -248,9 +244,10 @@ def _count(passkey: Passkey, counter: int, *, realm: Realm, now: datetime) -> No
     raise PasskeyRefused("counter_went_back")
 
 
-def _record_change(name: EventName, passkey: Passkey, *, actor: str, now: datetime) -> None:
+def _record_change(name: EventName, passkey: Passkey, *, actor: str, now: datetime, reason: str = "") -> None:
     details = {"factor": Factor.PASSKEY.value, "passkey": str(passkey.pk)}
-    record(name, realm="", actor=actor, target=passkey.user.subject, now=now, details=details)
+    subject = passkey.user.subject
+    record(name, realm="", actor=actor, target=subject, now=now, reason=reason, details=details)
 
 
 def _record_refusal(

@@ -38,8 +38,22 @@ class AccountPage(Page):
         """The page."""
         now = timezone.now()
         live = browser.current(request, realm=self.realm, now=now)
-        if live is None:
-            return self._sign_in()
+        return self._sign_in() if live is None else self.show(request, live, now)
+
+    def show(
+        self,
+        request: HttpRequest,
+        live: LiveSession,
+        now: datetime,
+        *,
+        status: HTTPStatus = HTTPStatus.OK,
+        **more: object,
+    ) -> HttpResponse:
+        """The page.
+
+        Arguments:
+            more: what else the template is told, such as what is wrong.
+        """
         context = {
             "realm": self.realm,
             "person": live.person,
@@ -48,9 +62,11 @@ class AccountPage(Page):
             "account": self.link("account"),
             "sessions": self.link("account-sessions"),
             "applications": self.link("account-applications"),
+            "security": self.link("account-security"),
             **self.contents(live, now),
+            **more,
         }
-        return render(request, self.template, context)
+        return render(request, self.template, context, status=status)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Act; where nobody is signed in any more, nothing is done."""

@@ -32,6 +32,11 @@ def lacks_second_factor(live: LiveSession) -> bool:
     return SECOND_FACTOR not in live.session.methods and factors_of(live.person).any
 
 
+def is_proven(live: LiveSession, now: datetime) -> bool:
+    """Whether nothing has to be proved first."""
+    return is_fresh(live, now) and not lacks_second_factor(live)
+
+
 def prove_again(
     request: HttpRequest, live: LiveSession, now: datetime, *, page: Page, following: str
 ) -> HttpResponse | None:

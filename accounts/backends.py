@@ -34,6 +34,7 @@ class LimitedBackend(ModelBackend):
                 password=password,
                 address=str(request.META.get("REMOTE_ADDR", "")) if request else "",
                 now=timezone.now(),
+                user_agent=request.headers.get("User-Agent", "") if request else "",
             ).person
         except SignInRefused:
             return None

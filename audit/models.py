@@ -16,8 +16,10 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("view_personal", "Can see personal fields of security events")]
         indexes = [
             models.Index(fields=["target", "-id"], name="audit_event_target"),
+            models.Index(fields=["actor", "-id"], name="audit_event_actor"),
             models.Index(fields=["realm", "name", "-id"], name="audit_event_realm_name"),
         ]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import OuterRef, Q, Subquery
 
 from accounts.claims import PersonFacts
-from accounts.models import Membership, User
+from accounts.models import Membership, PersonalKey, User
 from accounts.names import canonical
 from realms.models import Realm
 
@@ -42,10 +42,17 @@ def _other_than(pk: int | None) -> Q:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Who a name belongs to, and their roles in a realm: None where they are no member of it."""
+    """Who a name belongs to.
+
+    Attributes:
+        person: their row.
+        roles: what they are in a realm; None where they are no member of it.
+        personal_key: under which the audit keeps what is personal, sealed; None where they have none yet.
+    """
 
     person: User
     roles: tuple[str, ...] | None
+    personal_key: bytes | None
 
 
 def sign_in_candidate(username: str, *, realm: Realm | None) -> Candidate | None:
@@ -57,10 +64,16 @@ def sign_in_candidate(username: str, *, realm: Realm | None) -> Candidate | None
         realm: the realm to be signed in to; None for the operators' admin, which asks for none.
     """
     roles = Membership.objects.filter(user=OuterRef("pk"), realm=realm).values("roles")[:1]
-    person = User.objects.filter(username_canonical=canonical(username)).annotate(roles=Subquery(roles)).first()
+    key = PersonalKey.objects.filter(user=OuterRef("pk")).values("secret")[:1]
+    named = User.objects.filter(username_canonical=canonical(username))
+    person = named.annotate(roles=Subquery(roles), personal_key=Subquery(key)).first()
     if person is None:
         return None
-    return Candidate(person, None if person.roles is None else tuple(person.roles))
+    return Candidate(
+        person,
+        None if person.roles is None else tuple(person.roles),
+        None if person.personal_key is None else bytes(person.personal_key),
+    )
 
 
 def person_of(pk: int) -> User:

@@ -11,6 +11,8 @@ from accounts.errors import AddressTaken, NameTaken, WeakPassword
 from accounts.models import Membership, User
 from accounts.names import check_email, check_roles, check_username
 from accounts.selectors import address_taken, name_taken
+from accounts.services.personal import make_personal_key, record_about
+from accounts.whereabouts import NOWHERE, Whereabouts
 from audit.services import record, record_each
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -85,8 +87,13 @@ def draft_person(*, username: str, password: str, now: datetime, email: str = ""
     return person
 
 
-def save_person(person: User, *, actor: str, now: datetime) -> None:
+def save_person(person: User, *, actor: str, now: datetime, whereabouts: Whereabouts = NOWHERE) -> None:
     """Save a drafted person, whose password is hashed by now: no transaction waits for that.
+
+    Arguments:
+        actor: opaque id of who does it, for the audit.
+        now: aware time of the change.
+        whereabouts: where the person was who made themselves.
 
     Raises:
         NameTaken, AddressTaken: somebody has the name or the address, or one that reads the same.
@@ -98,25 +105,54 @@ def save_person(person: User, *, actor: str, now: datetime) -> None:
     try:
         with transaction.atomic():
             person.save()
-            record_person_created(person, actor=actor, now=now)
+            key = make_personal_key(person, now=now)
+            record_person_created(person, actor=actor, now=now, whereabouts=whereabouts, sealed_key=key)
     except IntegrityError as error:  # somebody was faster
         raise NameTaken(f"The user name {person.username!r} or the address is taken.") from error
 
 
-def save_member(person: User, *, realm: Realm, actor: str, now: datetime, roles: Sequence[str] = ()) -> None:
+def save_member(
+    person: User,
+    *,
+    realm: Realm,
+    actor: str,
+    now: datetime,
+    roles: Sequence[str] = (),
+    whereabouts: Whereabouts = NOWHERE,
+) -> None:
     """Save a drafted person and their membership in a realm, both or neither.
 
     Arguments and errors are those of `save_person` and `add_member`.
     """
     with transaction.atomic():
-        save_person(person, actor=actor, now=now)
+        save_person(person, actor=actor, now=now, whereabouts=whereabouts)
         add_member(person=person, realm=realm, roles=roles, actor=actor, now=now)
 
 
-def record_person_created(person: User, *, actor: str, now: datetime) -> None:
-    """Append the event of a new person; the admin's form writes the row itself."""
-    details = {"operator": person.is_staff}
-    record(EventName.PERSON_CREATED, realm="", actor=actor, target=person.subject, now=now, details=details)
+def record_person_created(
+    person: User,
+    *,
+    actor: str,
+    now: datetime,
+    whereabouts: Whereabouts = NOWHERE,
+    sealed_key: bytes | None = None,
+) -> None:
+    """Append the event of a new person; the admin's form writes the row itself.
+
+    Arguments:
+        whereabouts, sealed_key: as in `record_about`.
+    """
+    record_about(
+        person,
+        whereabouts,
+        EventName.PERSON_CREATED,
+        realm="",
+        actor=actor,
+        target=person.subject,
+        now=now,
+        sealed_key=sealed_key,
+        details={"operator": person.is_staff},
+    )
 
 
 def record_people_deleted(people: Sequence[User], *, actor: str, now: datetime) -> None:

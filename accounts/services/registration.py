@@ -9,13 +9,16 @@ from accounts.errors import HashingBusy, NameTaken, RegistrationClosed
 from accounts.services.attempts import Place, give_back, reserve_registration
 from accounts.services.people import draft_person, save_member
 from accounts.services.sign_in import SignedIn
+from accounts.whereabouts import Whereabouts
 from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
 from realms.vocabulary import Registration
 
 
-def register(*, realm: Realm, username: str, password: str, address: str, now: datetime) -> SignedIn:
+def register(
+    *, realm: Realm, username: str, password: str, address: str, now: datetime, user_agent: str = ""
+) -> SignedIn:
     """Make a person who is a member of a realm, without roles and without an email address.
 
     An attempt counts as soon as its answer can tell which names are taken, and isn't given back: accounts
@@ -27,6 +30,7 @@ def register(*, realm: Realm, username: str, password: str, address: str, now: d
         password: checked by the validators of the settings, then hashed.
         address: the client's address, for the limits.
         now: aware time of the attempt.
+        user_agent: what the person's program says that it is, for the audit.
 
     Returns:
         The new person, who proved who they are by choosing the password.
@@ -49,7 +53,8 @@ def register(*, realm: Realm, username: str, password: str, address: str, now: d
         raise
     try:
         with transaction.atomic():
-            save_member(person, realm=realm, actor=f"user:{person.subject}", now=now)
+            whereabouts = Whereabouts(address, user_agent)
+            save_member(person, realm=realm, actor=f"user:{person.subject}", now=now, whereabouts=whereabouts)
             _record_limits(places, realm=realm, now=now)
     except NameTaken:
         with transaction.atomic():

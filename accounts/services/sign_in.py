@@ -13,6 +13,8 @@ from accounts.models import User
 from accounts.selectors import Candidate, sign_in_candidate
 from accounts.selectors.factors import is_whole
 from accounts.services.attempts import Place, give_back, reserve
+from accounts.services.personal import make_personal_key, record_about, seal_for_nobody
+from accounts.whereabouts import NOWHERE, Whereabouts
 from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -37,7 +39,9 @@ class SignedIn:
     methods: tuple[str, ...]
 
 
-def sign_in(*, realm: Realm | None, username: str, password: str, address: str, now: datetime) -> SignedIn:
+def sign_in(
+    *, realm: Realm | None, username: str, password: str, address: str, now: datetime, user_agent: str = ""
+) -> SignedIn:
     """Check a name and a password.
 
     Arguments:
@@ -46,6 +50,7 @@ def sign_in(*, realm: Realm | None, username: str, password: str, address: str, 
         password: never logged, never kept.
         address: the client's address, for the limits.
         now: aware time of the attempt.
+        user_agent: what the person's program says that it is, for the audit; "" where it isn't known.
 
     Raises:
         TooManyAttempts: a limit is reached; nothing was hashed.
@@ -59,19 +64,28 @@ def sign_in(*, realm: Realm | None, username: str, password: str, address: str, 
     except HashingBusy:
         give_back(places)
         raise
-    slug = realm.slug if realm else ""
+    slug, whereabouts = realm.slug if realm else "", Whereabouts(address, user_agent)
     fault = _fault(candidate, matches=matches, realm=realm)
     if candidate is None or fault:
-        subject = candidate.person.subject if candidate else ""
-        _record_refusal(subject, fault, places, slug=slug, now=now)
+        _record_refusal(candidate, fault, places, whereabouts, slug=slug, now=now)
         raise SignInRefused(fault)
+    person = candidate.person
     with transaction.atomic():
         give_back(places)
-        record_proof(candidate.person, _METHODS, realm=realm, now=now)
-    return SignedIn(candidate.person, candidate.roles or (), now, _METHODS)
+        sealed_key = candidate.personal_key or make_personal_key(person, now=now)
+        record_proof(person, _METHODS, realm=realm, now=now, whereabouts=whereabouts, sealed_key=sealed_key)
+    return SignedIn(person, candidate.roles or (), now, _METHODS)
 
 
-def record_proof(person: User, methods: tuple[str, ...], *, realm: Realm | None, now: datetime) -> None:
+def record_proof(
+    person: User,
+    methods: tuple[str, ...],
+    *,
+    realm: Realm | None,
+    now: datetime,
+    whereabouts: Whereabouts = NOWHERE,
+    sealed_key: bytes | None = None,
+) -> None:
     """Append the event of a proof: the sign-in succeeded where it is whole, and has begun where more is due.
 
     Arguments:
@@ -79,11 +93,20 @@ def record_proof(person: User, methods: tuple[str, ...], *, realm: Realm | None,
         methods: how, all of the sign-in so far.
         realm: where; None for the operators' admin.
         now: aware time of the proof.
+        whereabouts, sealed_key: as in `record_about`.
     """
     whole = is_whole(methods, person=person, realm=realm)
-    name = EventName.SIGN_IN_SUCCEEDED if whole else EventName.SIGN_IN_BEGUN
-    slug, details = realm.slug if realm else "", {"methods": " ".join(methods)}
-    record(name, realm=slug, actor=f"user:{person.subject}", target=person.subject, now=now, details=details)
+    record_about(
+        person,
+        whereabouts,
+        EventName.SIGN_IN_SUCCEEDED if whole else EventName.SIGN_IN_BEGUN,
+        realm=realm.slug if realm else "",
+        actor=f"user:{person.subject}",
+        target=person.subject,
+        now=now,
+        sealed_key=sealed_key,
+        details={"methods": " ".join(methods)},
+    )
 
 
 def _password_matches(candidate: Candidate | None, password: str) -> bool:
@@ -107,24 +130,36 @@ def _fault(candidate: Candidate | None, *, matches: bool, realm: Realm | None) -
     return ""
 
 
-def _record_refusal(subject: str, fault: str, places: Sequence[Place], *, slug: str, now: datetime) -> None:
-    """One event a refusal, and one more for the attempt that emptied a bucket; later ones leave none."""
-    emptied = [place.budget.name for place in places if place.was_last]
+def _record_refusal(
+    candidate: Candidate | None,
+    fault: str,
+    places: Sequence[Place],
+    whereabouts: Whereabouts,
+    *,
+    slug: str,
+    now: datetime,
+) -> None:
+    """One event a refusal, and one more for the attempt that emptied a bucket; later ones leave none.
+
+    Where the attempt came from is kept for the person whose name it was, if they have a key: to make one would take
+    longer than a name takes that nobody has, and of that one nothing is kept.
+    """
+    emptied = [(EventName.SIGN_IN_LIMITED, {"limit": place.budget.name}) for place in places if place.was_last]
+    if candidate is None:
+        seal_for_nobody(whereabouts, now=now)
     with transaction.atomic():
-        record(
-            EventName.SIGN_IN_REFUSED,
-            realm=slug,
-            actor="",
-            target=subject,
-            now=now,
-            details={"fault": fault},
-        )
-        for limit in emptied:
-            record(
-                EventName.SIGN_IN_LIMITED,
-                realm=slug,
-                actor="",
-                target=subject,
-                now=now,
-                details={"limit": limit},
-            )
+        for name, details in [(EventName.SIGN_IN_REFUSED, {"fault": fault}), *emptied]:
+            if candidate is None:
+                record(name, realm=slug, actor="", target="", now=now, details=details)
+            else:
+                record_about(
+                    candidate.person,
+                    whereabouts,
+                    name,
+                    realm=slug,
+                    actor="",
+                    target=candidate.person.subject,
+                    now=now,
+                    sealed_key=candidate.personal_key,
+                    details=details,
+                )

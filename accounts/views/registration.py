@@ -49,7 +49,14 @@ class RegistrationView(CredentialsPage):
         if not _may_be_a_password(password):
             raise Refused(errors={"password": gettext("This password is too long, or holds control characters.")})
         try:
-            return register(realm=self.realm, username=username, password=password, address=peer, now=timezone.now())
+            return register(
+                realm=self.realm,
+                username=username,
+                password=password,
+                address=peer,
+                now=timezone.now(),
+                user_agent=self.request.headers.get("User-Agent", ""),
+            )
         except NameRefused as error:
             text = gettext("A user name has at most %(longest)d characters, no white space and nothing invisible.")
             raise Refused(errors={"username": text % {"longest": MAX_USERNAME}}) from error

@@ -45,7 +45,14 @@ class SignInView(CredentialsPage):
         if not may_be_a_name(username) or len(password.encode()) > MAX_PASSWORD:
             raise Refused(refused)
         try:
-            return sign_in(realm=self.realm, username=username, password=password, address=peer, now=timezone.now())
+            return sign_in(
+                realm=self.realm,
+                username=username,
+                password=password,
+                address=peer,
+                now=timezone.now(),
+                user_agent=self.request.headers.get("User-Agent", ""),
+            )
         except SignInRefused as error:
             raise Refused(refused) from error
 

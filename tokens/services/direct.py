@@ -57,10 +57,10 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     credentials = parse_sign_in(request)
     client = _direct_client(realm)
     if expired:
-        signed_in = _prove(credentials, realm=realm, peer=request.peer, now=now)
+        signed_in = _prove(credentials, request, realm=realm, now=now)
         return _answer(_expired_tokens(signed_in, realm=realm, client=client, now=now))
     check_keys(client.access_token_alg, realm=realm, now=now)
-    signed_in = _prove(credentials, realm=realm, peer=request.peer, now=now)
+    signed_in = _prove(credentials, request, realm=realm, now=now)
     with transaction.atomic():  # no grant without its tokens
         authorization = begin_grant(realm=realm, client=client, signed_in=signed_in, scopes=DIRECT_SCOPES, now=now)
         tokens = issue(authorization, realm=realm, now=now)
@@ -103,9 +103,16 @@ def _direct_client(realm: Realm) -> Client:
     return client
 
 
-def _prove(credentials: SignInRequest, *, realm: Realm, peer: str, now: datetime) -> SignedIn:
+def _prove(credentials: SignInRequest, request: ProtocolRequest, *, realm: Realm, now: datetime) -> SignedIn:
     try:
-        return prove(realm=realm, username=credentials.username, password=credentials.password, address=peer, now=now)
+        return prove(
+            realm=realm,
+            username=credentials.username,
+            password=credentials.password,
+            address=request.peer,
+            now=now,
+            user_agent=request.headers.get("user-agent", ""),
+        )
     except SignInRefused as error:
         raise InvalidCredentials(detail=str(error)) from error
     except TooManyAttempts as error:

@@ -73,6 +73,15 @@ def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> da
     return moved if moved <= now + budget.span else None
 
 
+def attempts_left(budget: Budget, full_at: datetime | None, now: datetime) -> int:
+    """How many attempts there are at this moment.
+
+    Arguments:
+        full_at: when the bucket is full again; None for one that nobody used.
+    """
+    return max((now + budget.span - max(full_at or now, now)) // budget.interval, 0)
+
+
 def retry_after(budget: Budget, full_at: datetime, now: datetime) -> timedelta:
     """How long a refused attempt has to wait; a second at least.
 

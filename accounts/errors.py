@@ -23,6 +23,10 @@ class ClaimRefused(AccountsError):
     """A person's name, locale, time zone, telephone number or postal address has a form that none may have."""
 
 
+class UnknownRole(AccountsError):
+    """No group holds the permissions of this role of operators."""
+
+
 class WeakPassword(AccountsError):
     """The password validators refuse the password; the text is theirs."""
 

@@ -7,7 +7,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 
 from accounts.errors import NameRefused
 from accounts.models import Membership, User
-from accounts.names import check_roles
+from accounts.names import MAX_USERNAME, check_roles
 from accounts.selectors import address_taken, name_taken
 
 _VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
@@ -110,3 +110,27 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
             return check_roles(self.cleaned_data["roles"].split())
         except NameRefused as error:
             raise forms.ValidationError(str(error)) from error
+
+
+class ReasonForm(forms.Form):
+    """Why an operator does something to others."""
+
+    reason = forms.CharField(
+        max_length=500,  # of the column in the audit
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+        help_text="In your words. It stands in the audit for ever: no names of people.",
+    )
+
+
+class WhoseAttemptsForm(forms.Form):
+    """Whose sign-in attempts an operator wants to see."""
+
+    username = forms.CharField(label="User name", required=False, max_length=MAX_USERNAME)
+    address = forms.GenericIPAddressField(
+        label="IP address", required=False, help_text="From which somebody tries: an IPv4 or IPv6 address."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs |= {"class": "vTextField", "autocomplete": "off"}

@@ -42,3 +42,20 @@ class MailOutcome(StrEnum):
     SENT = "sent"
     WAITING = "waiting"
     GIVEN_UP = "given_up"
+
+
+class OperatorRole(StrEnum):
+    """What somebody may do in the admin (idp_project/roles.py says with which permissions)."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    KEY_OFFICER = "key officer"
+    OWNER = "owner"  # Django's superuser, and no group: nothing can be left out, and nothing be added by hand
+
+
+def group_of(role: OperatorRole) -> str:
+    """The name of the group that holds a role's permissions; nobody has one of this name by accident."""
+    return f"Signet {role}"
+
+
+ROLE_GROUPS = frozenset(group_of(role) for role in OperatorRole if role is not OperatorRole.OWNER)

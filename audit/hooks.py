@@ -1,6 +1,6 @@
-"""What apps above register with the audit, which knows none of them."""
+"""What apps above register with the audit, which knows none of their rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from audit.models import Event
 
@@ -11,6 +11,14 @@ VIEW_PERSONAL = "audit.view_personal"  # the permission to see them opened
 Opener = Callable[[Event], Mapping[str, str] | None]
 
 _openers: list[Opener] = []
+# Where things of one kind are looked at: takes pairs of a realm's slug and an opaque id, and gives the address of
+# those that are still there. Asked once a page, so it asks the database once.
+Places = Callable[[Collection[tuple[str, str]]], Mapping[tuple[str, str], str]]
+# The ids of what a person has, such as sessions: takes the subject.
+Traces = Callable[[str], Collection[str]]
+
+_places: dict[str, Places] = {}
+_traces: list[Traces] = []
 
 
 def register_opener(function: Opener) -> None:
@@ -29,3 +37,30 @@ def personal_fields(event: Event) -> Mapping[str, str] | None:
         return None
     found = (function(event) for function in _openers)
     return next((fields for fields in found if fields is not None), None)
+
+
+def register_places(*nouns: str, places: Places) -> None:
+    """Have the targets of some events lead to where they are looked at.
+
+    Arguments:
+        nouns: the first words of these events' names, such as `key`.
+        places: finds the addresses.
+    """
+    _places.update(dict.fromkeys(nouns, places))
+
+
+def places_of(noun: str, ids: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+    """The addresses of things of one kind; of those that are gone, none."""
+    found = _places.get(noun)
+    return found(ids) if found is not None and ids else {}
+
+
+def register_traces(traces: Traces) -> None:
+    """Have a function asked for the ids of what a person has."""
+    if traces not in _traces:
+        _traces.append(traces)
+
+
+def traces_of(subject: str) -> set[str]:
+    """The ids of what a person has, as events name them."""
+    return {trace for traces in _traces for trace in traces(subject)}

@@ -221,13 +221,3 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
             "response_types": tuple(ResponseType(name) for name in values["response_types"]),
         }
         return completed(ClientMetadata(**{**values, **lists, **words}))
-
-
-class ReasonForm(forms.Form):
-    """Why an operator ends what others have."""
-
-    reason = forms.CharField(
-        max_length=500,  # of the column in the audit
-        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-        help_text="In your words. It stands in the audit for ever: no names of people.",
-    )

@@ -1,18 +1,28 @@
 """People and memberships in Django's admin. Each change leaves an event."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods
 
 from accounts.admin.acting import acting
+from accounts.admin.attempts import attempts_page
+from accounts.admin.interventions import in_words, lift_page, may_do, reset_page
+from accounts.admin.roles import is_owner
 from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, PersonCreationForm
 from accounts.models import Membership, User
+from accounts.selectors import may_touch, with_rights
+from accounts.selectors.factors import factors_of
 from accounts.services.people import (
     record_membership,
     record_people_deleted,
@@ -22,6 +32,11 @@ from accounts.services.people import (
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
 from realms.models import Realm
+
+_only_gets = method_decorator(require_http_methods(["GET", "HEAD"]))
+_only_pages = method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
+# What somebody may do in the admin. Owners alone see it, give it and take it.
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 def sign_out(*people: User, request: HttpRequest, realm: Realm | None = None) -> None:
@@ -49,7 +64,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     list_filter = ("is_active", "is_staff", "memberships__realm")
     search_fields = ("username_canonical", "email_canonical", "subject")
     ordering = ("username_canonical",)
-    readonly_fields = ("subject", "created_at", "updated_at", "last_login", "signed_out_at")
+    readonly_fields = ("subject", "second_factors", "created_at", "updated_at", "last_login", "signed_out_at")
     fieldsets = (
         (None, {"fields": ("username", "password", "email", "email_verified", "subject")}),
         (
@@ -67,12 +82,96 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
                 )
             },
         ),
-        ("May", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Proves besides a password", {"fields": ("second_factors",)}),
+        ("May", {"fields": ("is_active", *RIGHTS)}),
         ("Dates", {"fields": ("created_at", "updated_at", "last_login", "signed_out_at")}),
     )
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever may change people, but none who has rights in the admin: see `may_touch`."""
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """The same for the end of an account."""
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Without the rights for whoever is no owner: what is not on a form can't be sent with it."""
+        found = super().get_fieldsets(request, obj)
+        if is_owner(request):
+            return found
+        return tuple(
+            (title, {**options, "fields": tuple(each for each in options["fields"] if each not in RIGHTS)})
+            for title, options in found
+        )
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The columns; who is an operator is for owners to see."""
+        return _without_rights(request, super().get_list_display(request))
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """The filters, the same."""
+        return _without_rights(request, super().get_list_filter(request))
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Nobody but an owner narrows the list by rights, in no address either."""
+        of_rights = lookup.split("__", maxsplit=1)[0] in RIGHTS
+        allowed = super().lookup_allowed(lookup, value, cast("Any", request))
+        return allowed and (not of_rights or (request is not None and is_owner(request)))
+
+    def has_reset_factors_permission(self, request: HttpRequest, obj: User) -> bool:
+        """Whether the operator may take this person's second factors away: a permission of its own."""
+        return may_do(request, "accounts.reset_factors", obj)
+
+    def has_lift_limit_permission(self, request: HttpRequest, obj: User) -> bool:
+        """Whether the operator may give this person their attempts back: a permission of its own."""
+        return may_do(request, "accounts.lift_limit", obj)
+
+    @admin.display(description="second factors")
+    def second_factors(self, person: User) -> str:
+        """How many of each kind; what they are is nobody else's business."""
+        return in_words(factors_of(person))
+
+    def get_urls(self) -> Any:
+        """The pages beside Django's own stand before them, which would catch their addresses."""
+        attempts, reset, lift = (
+            self.admin_site.admin_view(view) for view in (self.attempts_view, self.reset_view, self.lift_view)
+        )
+        return [
+            path("attempts/", attempts, name="accounts_user_attempts"),
+            path("<int:pk>/reset-factors/", reset, name="accounts_user_reset_factors"),
+            path("<int:pk>/lift-limit/", lift, name="accounts_user_lift_limit"),
+            *super().get_urls(),
+        ]
+
+    @_only_gets
+    def attempts_view(self, request: HttpRequest) -> HttpResponse:
+        """Who tried to sign in, and what the limits leave them."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return attempts_page(self, request)
+
+    @_only_pages
+    def reset_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask why, and take a person's second factors away."""
+        return reset_page(self, request, pk)
+
+    @_only_pages
+    def lift_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask why, and give a person their attempts back."""
+        return lift_page(self, request, pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's own, with the way to what else can be done."""
+        person = self.get_object(request, unquote(object_id))
+        may_reset = person is not None and self.has_reset_factors_permission(request, person)
+        context = {**(extra_context or {}), "may_reset_factors": may_reset}
+        return super().change_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  (Django's)
         """Save, and write the event; Django holds both in one transaction."""
@@ -109,7 +208,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with them; nobody needs a permission of its own for each kind of it."""
         found, count, _permissions, protected = super().get_deleted_objects(objs, request)
-        return found, count, set(), protected
+        chosen = [person.pk for person in objs]
+        untouchable = not is_owner(request) and with_rights(User.objects.filter(pk__in=chosen)).exists()
+        return found, count, {"people with rights in the admin"} if untouchable else set(), protected
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Django's own page for another password; a change leaves an event too, and none goes without it."""
@@ -135,3 +236,11 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
             membership.save()
             record_membership(membership, actor=acting(request), now=now)
         formset.save_m2m()
+
+
+def _may_touch(request: HttpRequest, person: User | None) -> bool:
+    return person is None or may_touch(cast("User", request.user), person)
+
+
+def _without_rights(request: HttpRequest, columns: Any) -> tuple[Any, ...]:
+    return tuple(each for each in columns if each not in RIGHTS or is_owner(request))

@@ -102,6 +102,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name = "person"
         verbose_name_plural = "people"
         ordering = ["username_canonical"]
+        permissions = [
+            ("reset_factors", "Can reset second factors"),
+            ("lift_limit", "Can lift limits on attempts"),
+        ]
         constraints = [
             models.CheckConstraint(name="user_has_a_name", condition=~Q(username_canonical="")),
             models.CheckConstraint(

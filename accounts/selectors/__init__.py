@@ -1,9 +1,11 @@
 """Reading people, their sessions and what they can prove."""
 
+from accounts.selectors.operators import may_touch, with_rights
 from accounts.selectors.people import (
     Candidate,
     address_taken,
     name_taken,
+    named,
     person_facts,
     person_of,
     sign_in_candidate,
@@ -20,7 +22,7 @@ from accounts.selectors.sessions import (
 )
 
 __all__ = [
-    "SESSION_LIFETIME", "Candidate", "LiveSession", "address_taken", "lineage_of", "live_session", "name_taken",
-    "own_session", "person_facts", "person_of", "sign_in_candidate", "standing_sessions", "subject_exists",
-    "user_exists",
+    "SESSION_LIFETIME", "Candidate", "LiveSession", "address_taken", "lineage_of", "live_session", "may_touch",
+    "name_taken", "named", "own_session", "person_facts", "person_of", "sign_in_candidate", "standing_sessions",
+    "subject_exists", "user_exists", "with_rights",
 ]  # fmt: skip

@@ -15,6 +15,11 @@ def user_exists(username: str) -> bool:
     return User.objects.filter(username_canonical=canonical(username)).exists()
 
 
+def named(username: str) -> User | None:
+    """Who has this name, or one that reads the same."""
+    return User.objects.filter(username_canonical=canonical(username)).first()
+
+
 def subject_exists(subject: str) -> bool:
     """Whether somebody has this `sub`."""
     return User.objects.filter(subject=subject).exists()

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.crypto import salted_hmac
 
 from accounts.addresses import address_block
+from accounts.buckets import bucket_key
 from accounts.budget import (
     ACCOUNT,
     ACCOUNT_AND_ADDRESS,
@@ -184,11 +184,7 @@ def spend_challenge(challenge: bytes, *, now: datetime) -> bool:
 def _reserve(buckets: Sequence[tuple[Budget, str]], *, now: datetime) -> Sequence[Place]:
     """A place in each bucket or in none; every attempt takes them in the same order, so that none waits in a circle."""
     with transaction.atomic():
-        return [_take(budget, _key(budget, text), now) for budget, text in buckets]
-
-
-def _key(budget: Budget, text: str) -> bytes:
-    return salted_hmac(f"signet.attempts.{budget.name}", text, algorithm="sha256").digest()
+        return [_take(budget, bucket_key(budget, text), now) for budget, text in buckets]
 
 
 def _take(budget: Budget, key: bytes, now: datetime) -> Place:

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.admin.acting import acting
+from accounts.admin.confirmation import confirm
 from accounts.admin.to_look_at import ToLookAt
-from tokens.admin.confirmation import confirm
 from tokens.models import Consent
 from tokens.selectors import resting_on, unended
 from tokens.services.consent import withdraw_each

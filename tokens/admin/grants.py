@@ -13,9 +13,9 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
 from accounts.admin.acting import acting
+from accounts.admin.confirmation import confirm
 from accounts.admin.to_look_at import ToLookAt
 from accounts.models import User
-from tokens.admin.confirmation import confirm
 from tokens.models import Client, Grant
 from tokens.selectors import unended
 from tokens.services.revocation import end_grants

@@ -7,7 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.errors import AccountsError
+from accounts.models import User
+from accounts.services.operators import create_operator
 from accounts.services.people import create_member
+from accounts.vocabulary import OperatorRole
+from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
 
 
@@ -21,9 +25,15 @@ class Command(BaseCommand):
         parser.add_argument("name", help="the user name")
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
         parser.add_argument("--email", default="", help="the person's email address")
-        parser.add_argument("--operator", action="store_true", help="may do everything in the admin")
+        admin = parser.add_mutually_exclusive_group()
+        admin.add_argument("--operator", action="store_true", help="an owner: may do everything in the admin")
+        admin.add_argument(
+            "--admin-role",
+            choices=[role.replace(" ", "-") for role in OperatorRole],
+            help="what they may do in the admin; left out: they have no part in it",
+        )
         parser.add_argument("--realm", default=DEFAULT_SLUG, help="the realm that they are a member of")
-        parser.add_argument("--role", action="append", default=[], help="what they are there; repeatable")
+        parser.add_argument("--role", action="append", default=[], help="what they are in the realm; repeatable")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Make the person.
@@ -43,17 +53,29 @@ class Command(BaseCommand):
         if not password:
             raise CommandError("The password on standard input is empty.")
         try:
-            person = create_member(
-                username=options["name"],
-                password=password,
-                email=options["email"],
-                operator=options["operator"],
-                realm=realm,
-                roles=options["role"],
-                actor="command:create_user",
-                now=timezone.now(),
-            )
+            person = _create(options, password, realm)
         except AccountsError as error:
             raise CommandError(str(error)) from error
-        kind = "operator" if options["operator"] else "person"
+        kind = "operator" if person.is_staff else "person"
         self.stdout.write(f"Made the {kind} {person.username}, a member of {realm.slug}.")
+
+
+def _create(options: dict[str, Any], password: str, realm: Realm) -> User:
+    asked: dict[str, Any] = {
+        "username": options["name"],
+        "password": password,
+        "email": options["email"],
+        "realm": realm,
+        "roles": options["role"],
+        "actor": "command:create_user",
+        "now": timezone.now(),
+    }
+    role = _role_of(options)
+    return create_operator(**asked, role=role) if role else create_member(**asked)
+
+
+def _role_of(options: dict[str, Any]) -> OperatorRole | None:
+    if options["operator"]:
+        return OperatorRole.OWNER
+    asked = options["admin_role"]
+    return OperatorRole(asked.replace("-", " ")) if asked else None

@@ -1,4 +1,4 @@
-"""The page that stands before an end: how many are hit, and why the operator does it."""
+"""The page that stands before what an operator does to others: what is hit, and why they do it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,12 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from tokens.forms import ReasonForm
+from accounts.forms import ReasonForm
 
+ENDS = (
+    "What ends here doesn’t come back: its refresh tokens are void at once, and so are its access tokens wherever "
+    "Signet is asked."
+)
 _CONFIRMED = "confirmed"  # the button of this page; Django's lists send the same action without it
 
 
@@ -21,6 +25,7 @@ def confirm(
     hits: str,
     act: Callable[[str], str],
     back: str,
+    warning: str = ENDS,
 ) -> HttpResponse | None:
     """Ask for a reason; with one, act.
 
@@ -31,6 +36,7 @@ def confirm(
         hits: what would be hit now, in one sentence.
         act: takes the reason and returns what was done, in one sentence.
         back: the address of the page from which the operator came.
+        warning: what follows from it and can't be taken back, in a sentence or two.
 
     Returns:
         The page; None where it was done, and the operator told.
@@ -48,9 +54,10 @@ def confirm(
         "title": title,
         "opts": model_admin.opts,
         "hits": hits,
+        "warning": warning,
         "form": form,
         "kept": [*kept, *chosen],
         "confirmed": _CONFIRMED,
         "back": back,
     }
-    return TemplateResponse(request, "admin/tokens/confirmation.html", context)
+    return TemplateResponse(request, "admin/accounts/confirmation.html", context)

@@ -14,11 +14,9 @@ class AccountsConfig(AppConfig):
         from accounts.services.mailed_links import purge_dead_links  # noqa: PLC0415
         from accounts.services.second_factors import purge_dead_enrolments  # noqa: PLC0415
         from accounts.services.sessions import purge_dead_sessions, purge_expired_cookies  # noqa: PLC0415
+
         """Register chores, what is sealed, and who opens what the audit keeps sealed."""
-        from accounts.services.attempts import purge_full_budgets  # noqa: PLC0415  (models, once they are loaded)
-        from accounts.services.challenges import purge_dead_challenges  # noqa: PLC0415
         from accounts.services.personal import PERSONAL_KEY, open_personal  # noqa: PLC0415
-        from accounts.services.sessions import purge_dead_sessions, purge_expired_cookies  # noqa: PLC0415
         from audit.hooks import register_opener  # noqa: PLC0415
         from keys.hooks import register_housekeeping, register_sealed_column  # noqa: PLC0415
 

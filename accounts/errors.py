@@ -103,3 +103,37 @@ class LinkOver(AccountsError):
 
 class NoMail(AccountsError):
     """This installation sends no mail; the settings name no server for it."""
+class ProviderRefused(AccountsError):
+    """An upstream provider can't be configured like this; the text says why, a sentence a fault."""
+
+
+class ProviderTaken(AccountsError):
+    """The realm has an upstream provider of this slug already."""
+
+
+class UpstreamAway(AccountsError):
+    """An upstream provider doesn't answer, or says that it can't now; nothing is wrong with who asked."""
+
+
+class UpstreamRefused(AccountsError):
+    """What an upstream provider said is not trusted; the text says which rule it breaks, and repeats nothing of it."""
+
+
+class UpstreamDeclined(AccountsError):
+    """An upstream provider didn't sign somebody in, and said so.
+
+    Attributes:
+        word: its `error`, where it is a registered one; else "".
+    """
+
+    def __init__(self, word: str) -> None:
+        super().__init__("The upstream provider answered with an error.")
+        self.word = word
+
+
+class UpstreamTooOld(AccountsError):
+    """Somebody signed in at an upstream provider, but longer ago than is asked for here, or nobody knows when."""
+
+
+class LinkTaken(AccountsError):
+    """An identity at an upstream provider is somebody else's already, or the person has another one there."""

@@ -18,6 +18,8 @@ _PAGES = (
     "account/security/passkey",
     "sign-in/set-up-second-factor",
     "sign-in/set-up-second-factor/passkey",
+    "account/link",
+    "account/linked",
 )
 
 

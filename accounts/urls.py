@@ -5,11 +5,14 @@ from django.urls import path
 from accounts.views.account import AccountView, SessionsView
 from accounts.views.account_factors import AddAppView, AddPasskeyOptionsView, AddPasskeyView
 from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
+from accounts.views.linked import LinkedView
 from accounts.views.registration import RegistrationView
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_set_up import SetUpView
 from accounts.views.security import SecurityView
 from accounts.views.sign_in import SignedInView, SignInView
+from accounts.views.upstream import CallbackView, StartView
+from accounts.views.upstream_link import LinkView
 
 urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign-in"),
@@ -24,5 +27,9 @@ urlpatterns = [
     path("account/security/app", AddAppView.as_view(), name="account-app"),
     path("account/security/passkey", AddPasskeyView.as_view(), name="account-passkey"),
     path("account/security/passkey/options", AddPasskeyOptionsView.as_view(), name="account-passkey-options"),
+    path("account/linked", LinkedView.as_view(), name="account-linked"),
+    path("account/link", LinkView.as_view(), name="account-link"),
+    path("upstream/<slug:provider>/start", StartView.as_view(), name="upstream-start"),
+    path("upstream/<slug:provider>/callback", CallbackView.as_view(), name="upstream-callback"),
     path("register", RegistrationView.as_view(), name="register"),
 ]

@@ -62,3 +62,8 @@ class EventName(StrEnum):
     PASSWORD_RESET_ASKED = "password.reset_asked"
     PASSWORD_CHANGED = "password.changed"
     INVITATION_ACCEPTED = "invitation.accepted"
+    UPSTREAM_CREATED = "upstream.created"
+    UPSTREAM_CHANGED = "upstream.changed"
+    UPSTREAM_DELETED = "upstream.deleted"
+    UPSTREAM_LINKED = "upstream.linked"
+    UPSTREAM_UNLINKED = "upstream.unlinked"

@@ -8,11 +8,20 @@ from typing import Any
 
 from keys import compact, jose, sealing
 from keys.algorithms import ALGORITHMS, Purpose, algorithm_named
+from keys.compact import plain_object
 from keys.custodians import custodian_named
 from keys.encryption import check_encryption_key, content_encryptions, encrypt_nested, encryption_algorithms
 from keys.errors import KeysError, LifetimeTooLong, TokenRefused
-from keys.foreign_keys import clean_jwks, parse_jwks
-from keys.foreign_tokens import check_signature_keys, foreign_algorithms, unverified_claims, verify_foreign_jwt
+from keys.foreign_keys import clean_jwks, parse_jwks, usable_jwks
+from keys.foreign_tokens import (
+    ForeignToken,
+    check_signature_keys,
+    foreign_algorithms,
+    names_a_key,
+    unverified_claims,
+    verify_foreign_jwt,
+    verify_foreign_token,
+)
 from keys.published_set import PublishedSet, published_sets
 from keys.sealing import SealedColumn
 from keys.selectors import rings
@@ -20,11 +29,12 @@ from keys.signer import RingName, check_lifetime, signer
 from realms.models import Realm
 
 __all__ = [
-    "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken", "check_encryption_key", "check_mac",
-    "check_signature_keys", "clean_jwks", "content_encryptions", "current_kid", "derived_key", "encrypt_nested",
-    "encryption_algorithms", "foreign_algorithms", "mac", "parse_jwks", "public_jwks", "published_algorithms",
-    "readiness", "ring_algorithms", "seal", "sign_jwt", "signing_algorithms", "tagging_kid", "unseal",
-    "unverified_claims", "verify_foreign_jwt", "verify_jwt",
+    "ForeignToken", "Purpose", "RingReadiness", "SealedColumn", "SignedToken", "VerifiedToken",
+    "check_encryption_key", "check_mac", "check_signature_keys", "clean_jwks", "content_encryptions", "current_kid",
+    "derived_key", "encrypt_nested", "encryption_algorithms", "foreign_algorithms", "mac", "names_a_key",
+    "parse_jwks", "plain_object", "public_jwks", "published_algorithms", "readiness", "ring_algorithms", "seal",
+    "sign_jwt", "signing_algorithms", "tagging_kid", "unseal", "unverified_claims", "usable_jwks",
+    "verify_foreign_jwt", "verify_foreign_token", "verify_jwt",
 ]  # fmt: skip
 
 MAC_ALGORITHM = "HMAC-SHA256"

@@ -1,10 +1,19 @@
-"""Tokens that clients sign with keys of their own (RFC 7515, RFC 8725)."""
+"""Tokens that clients and other providers sign with keys of their own (RFC 7515, RFC 8725)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from keys import compact, foreign_keys, jose
 from keys.errors import TokenRefused
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignToken:
+    """The claims of a token that somebody else signed, and the algorithm of the key that did."""
+
+    claims: Mapping[str, Any]
+    algorithm: str
 
 
 def foreign_algorithms() -> Sequence[str]:
@@ -47,6 +56,29 @@ def verify_foreign_jwt(token: str, *, jwks: Mapping[str, Any] | None, typ: str) 
         TokenRefused: it is malformed, another kind, or not signed by one of these keys with its algorithm.
         ForeignKeyRefused: the JWK Set has no key for signatures, or one that is not sound.
     """
+    return verify_foreign_token(token, jwks=jwks, typ=typ).claims
+
+
+def names_a_key(token: str, *, jwks: Mapping[str, Any]) -> bool:
+    """Whether a set has the key that a token means; where it hasn't, the set may be an old one.
+
+    Arguments:
+        token: the compact JWS; nothing of it is verified.
+        jwks: as for `verify_foreign_jwt`.
+
+    Raises:
+        TokenRefused, ForeignKeyRefused: as `verify_foreign_jwt`.
+    """
+    parsed = compact.parse(token, own=False)
+    keys = foreign_keys.signature_keys(jwks)
+    return foreign_keys.choose(keys, kid=parsed.kid, algorithm=parsed.algorithm) is not None
+
+
+def verify_foreign_token(token: str, *, jwks: Mapping[str, Any] | None, typ: str) -> ForeignToken:
+    """The same as `verify_foreign_jwt`, with the algorithm that the key has.
+
+    Arguments and errors are those of `verify_foreign_jwt`.
+    """
     parsed = compact.parse(token, own=False)
     if parsed.typ.lower().removeprefix("application/") not in ("", "jwt", typ):
         raise TokenRefused(f"The token is of the kind {parsed.typ[:32]!r}, and {typ!r} is expected.")
@@ -56,4 +88,4 @@ def verify_foreign_jwt(token: str, *, jwks: Mapping[str, Any] | None, typ: str) 
     jose.verify_signature(parsed, key=held.public_key, algorithm=held.algorithm)
     if key is None:
         raise TokenRefused("None of the registered keys is the one that signed this token.")
-    return parsed.claims
+    return ForeignToken(parsed.claims, key.algorithm)

@@ -13,6 +13,7 @@ _WORDS = {
     "otp": gettext_noop("one-time code"),
     "hwk": gettext_noop("security key"),
     "swk": gettext_noop("key on a device"),
+    "fed": gettext_noop("another provider"),
 }
 
 

@@ -63,6 +63,7 @@ class AccountPage(Page):
             "sessions": self.link("account-sessions"),
             "applications": self.link("account-applications"),
             "security": self.link("account-security"),
+            "linked": self.link("account-linked"),
             **self.contents(live, now),
             **more,
         }

@@ -56,7 +56,7 @@ def prove_again(
     """
     if not is_fresh(live, now):
         address = page.link("sign-in", following=following)
-        return see_other(f"{address}&{urlencode({'login_hint': live.person.username})}")
+        return see_other(f"{address}&{urlencode({'login_hint': live.person.username, 'prompt': 'login'})}")
     if lacks_second_factor(live):
         session = live.session
         half = SignedIn(live.person, live.roles, session.auth_time, tuple(session.methods))

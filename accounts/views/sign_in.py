@@ -15,6 +15,7 @@ from accounts.services.sign_in import SignedIn, sign_in
 from accounts.views.credentials import MAX_PASSWORD, CredentialsPage, Refused, may_be_a_name
 from accounts.views.page import Page, see_other
 from accounts.views.passkey_forms import party_here, passkey_form
+from accounts.views.upstream import demands_in, ways_in
 from realms.vocabulary import Registration
 
 
@@ -31,12 +32,15 @@ class SignInView(CredentialsPage):
         return {"username": gettext("Enter your user name."), "password": gettext("Enter your password.")}
 
     def more(self, following: str) -> Mapping[str, object]:
-        """Where to register, if people may; and the way in with a passkey, where browsers take them."""
+        """The other ways in: to register, if people may; with a passkey, where browsers take them; by a provider."""
         is_open = self.realm.registration == Registration.OPEN
         passkey = passkey_form(self, "passkey-sign-in", action="sign-in-passkey", following=following)
+        found = self.request.POST if self.request.method == "POST" else self.request.GET
         return {
             "register": self.link("register", following=following) if is_open else "",
             "passkey": passkey if party_here() else None,
+            "upstreams": ways_in(self),
+            "demands": demands_in(found).items(),
         }
 
     def prove(self, *, username: str, password: str, peer: str) -> SignedIn:

@@ -51,11 +51,15 @@ class SignInNeeded:
 
     Attributes:
         new_account: they are to make an account first.
+        prompt, max_age: what an upstream provider has to be asked for too, or its own session would do; "" for
+            nothing. Whoever signs in here has just done so.
     """
 
     query: str
     login_hint: str
     new_account: bool = False
+    prompt: str = ""
+    max_age: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def _decide(
     if live is None or _must_sign_in_again(wanted, live, now) or not _is_one_of(expected, asked, live):
         if silent:
             raise AuthorizationRefused("login_required", "The person is not signed in, or not lately enough.")
-        return SignInNeeded(asked.raw.query_after_sign_in(), asked.raw.get("login_hint"))
+        return _sign_in(asked, wanted)
     if (more := _step_up(asked, wanted, live)) is not None:
         return more
     if decision is False:
@@ -178,6 +182,16 @@ def _decide(
     if not _begin(grant, wanted.response_type, live, allowing=shown, decided=bool(decision), now=now):
         return _ask(asked, wanted, scopes, shown, live)
     return asked.answer(**answer)
+
+
+def _sign_in(asked: _Asked, wanted: AuthorizationRequest) -> SignInNeeded:
+    again = [prompt.value for prompt in (Prompt.LOGIN, Prompt.SELECT_ACCOUNT) if prompt in wanted.prompts]
+    return SignInNeeded(
+        asked.raw.query_after_sign_in(),
+        asked.raw.get("login_hint"),
+        prompt=again[0] if again else "",
+        max_age="" if wanted.max_age is None else str(wanted.max_age),
+    )
 
 
 def _registration(asked: _Asked) -> SignInNeeded:

@@ -33,7 +33,8 @@ class AuthorizationPage(ProtocolPage):
         if isinstance(outcome, Answer):
             return answer_by(request, outcome)
         if isinstance(outcome, SignInNeeded):
-            hint = {"login_hint": outcome.login_hint} if outcome.login_hint else {}
+            said = {"login_hint": outcome.login_hint, "prompt": outcome.prompt, "max_age": outcome.max_age}
+            hint = {name: value for name, value in said.items() if value}
             return see_other(self.on_the_way("register" if outcome.new_account else "sign-in", outcome.query, **hint))
         if isinstance(outcome, StepUpNeeded):
             return see_other(self.on_the_way(step_up_page(set_up=outcome.set_up), outcome.query))

@@ -55,6 +55,10 @@ class HashingBusy(AccountsError):
     """This process hashes as many passwords at once as it may; the endpoint answers 503."""
 
 
+class DeviceNameRefused(AccountsError):
+    """A device can't be called that."""
+
+
 class ChallengeOver(AccountsError):
     """The half of a sign-in was completed, or has ended; begin anew."""
 

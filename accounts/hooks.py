@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 # Called in the transaction that ends sessions: takes their primary keys and the time. What it raises undoes the end.
 SessionsEnded = Callable[[Sequence[int], datetime], None]
 
+# Called in the transaction that removes devices: takes their primary keys, who does it, and the time.
+DevicesRemoved = Callable[[Sequence[UUID], str, datetime], None]
+
 _listeners: list[SessionsEnded] = []
+_device_listeners: list[DevicesRemoved] = []
 
 
 def register_sessions_ended(function: SessionsEnded) -> None:
@@ -24,3 +29,21 @@ def sessions_ended(sessions: Sequence[int], *, now: datetime) -> None:
     """
     for function in _listeners:
         function(sessions, now)
+
+
+def register_devices_removed(function: DevicesRemoved) -> None:
+    """Have a function called whenever devices are removed."""
+    if function not in _device_listeners:
+        _device_listeners.append(function)
+
+
+def devices_removed(devices: Sequence[UUID], *, actor: str, now: datetime) -> None:
+    """Call what was registered.
+
+    Arguments:
+        devices: primary keys of the rows that count no more.
+        actor: opaque id of who does it.
+        now: aware time of the removal.
+    """
+    for function in _device_listeners:
+        function(devices, actor, now)

@@ -13,6 +13,7 @@ _PAGES = (
     "account",
     "account/sessions",
     "account/applications",
+    "account/devices",
     "account/security",
     "account/security/app",
     "account/security/passkey",

@@ -6,6 +6,7 @@ from accounts.views.account import AccountView, SessionsView
 from accounts.views.account_factors import AddAppView, AddPasskeyOptionsView, AddPasskeyView
 from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
 from accounts.views.linked import LinkedView
+from accounts.views.devices import DevicesView
 from accounts.views.registration import RegistrationView
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_set_up import SetUpView
@@ -31,5 +32,6 @@ urlpatterns = [
     path("account/link", LinkView.as_view(), name="account-link"),
     path("upstream/<slug:provider>/start", StartView.as_view(), name="upstream-start"),
     path("upstream/<slug:provider>/callback", CallbackView.as_view(), name="upstream-callback"),
+    path("account/devices", DevicesView.as_view(), name="account-devices"),
     path("register", RegistrationView.as_view(), name="register"),
 ]

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from accounts.trust import DeviceFacts
+
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
@@ -47,6 +49,9 @@ class Authorization:
         nonce: of the authorization request.
         id_token_alg: how an ID token is to be signed; "" for none.
         id_token_encryption: how it is encrypted then; None for not at all.
+        jkt: thumbprint of the key that the tokens are bound to (RFC 9449 §6); "" where whoever has them may use them.
+        device_id: the person's device, from which the grant came; None where it is not known.
+        device: what its trust follows from.
         identity: claims about the person that the ID token tells, because they were asked for one by one.
     """
 
@@ -70,4 +75,7 @@ class Authorization:
     nonce: str = ""
     id_token_alg: str = ""
     id_token_encryption: Encryption | None = None
+    jkt: str = ""
+    device_id: UUID | None = None
+    device: DeviceFacts | None = None
     identity: Mapping[str, object] = field(default_factory=dict, repr=False)

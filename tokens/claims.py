@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from accounts.acr import acr_of, amr_of
+from accounts.trust import trust_in
 from tokens.authorization import Authorization
 
 JTI_BYTES = 12
@@ -63,6 +64,10 @@ def access_token_claims(
     claims |= authentication_claims(authorization)
     if authorization.roles:
         claims["roles"] = list(authorization.roles)
+    if authorization.device is not None:
+        claims["device_trust"] = trust_in(authorization.device, issued_at)
+    if authorization.jkt:
+        claims["cnf"] = {"jkt": authorization.jkt}  # RFC 9449 §6.1
     return claims
 
 

@@ -132,6 +132,16 @@ class InvalidGrant(OAuthError):
     description = "The code or the refresh token is invalid, expired, revoked or was issued to another client."
 
 
+class InvalidDpopProof(OAuthError):
+    """A proof of possession is missing where one is needed, malformed, stale, for another request, or was seen before.
+
+    What was to be spent is not (RFC 9449 §5).
+    """
+
+    code = "invalid_dpop_proof"
+    description = "The DPoP proof is not one for this request."
+
+
 class AuthorizationPending(OAuthError):
     """The person has not decided yet; the device asks again after the interval (RFC 8628 §3.5)."""
 

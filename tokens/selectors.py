@@ -59,15 +59,17 @@ class StandingGrant:
 
     @property
     def is_usable(self) -> bool:
-        """Whether client, person, membership and session still stand; the same as `live_grants` asks in SQL."""
+        """Whether client, person, membership, device and session still stand; the same as `live_grants` asks in SQL."""
         grant, person = self.grant, self.grant.user
         signed_out = person.signed_out_at is not None and grant.auth_time < person.signed_out_at
+        removed = grant.device is not None and grant.device.removed_at is not None
         ended = grant.session is not None and grant.session.ended_at is not None
         return (
             grant.client.enabled
             and person.is_active
             and self.roles is not None
             and not signed_out
+            and not removed
             and (not ended or OFFLINE_ACCESS in grant.scopes)
         )
 
@@ -81,7 +83,7 @@ def grant_of(grant_id: UUID, *, realm_id: int, client_id: str) -> StandingGrant 
     roles = Membership.objects.filter(user=OuterRef("user"), realm=realm_id).values("roles")[:1]
     grant = (
         Grant.objects.filter(pk=grant_id, realm_id=realm_id, client__client_id=client_id)
-        .select_related("client", "user", "session")
+        .select_related("client", "user", "session", "device")
         .annotate(roles=Subquery(roles))
         .first()
     )

@@ -87,6 +87,7 @@ class RevocationReason(StrEnum):
     REVOKED = "revoked"
     WITHDRAWN = "withdrawn"  # with the consent
     OPERATOR = "operator"  # by whoever runs the realm
+    DEVICE_REMOVED = "device_removed"  # the device that it was granted on
     CODE_REPLAY = "code_replay"
     REUSE = "reuse"
     AHEAD_OF_DATABASE = "ahead_of_database"
@@ -118,3 +119,8 @@ ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  (RFC 9068 §2.1)
 ID_TOKEN_TYPE = "JWT"  # noqa: S105  (OpenID Connect Core §2 names none)
 USERINFO_TYPE = "userinfo+jwt"  # so that it is never taken for an ID token (RFC 8725 §3.11)
 DIRECT_SCOPES = ("openid", "profile")
+
+
+def token_type(*, bound: bool) -> str:
+    """How an access token is to be shown: alone, or with a proof of the key that it is bound to (RFC 9449 §5, §6.2)."""
+    return "DPoP" if bound else "Bearer"

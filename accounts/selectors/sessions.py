@@ -44,7 +44,7 @@ def live_session(sid: str, *, realm: Realm, now: datetime) -> LiveSession | None
         return None
     roles = Membership.objects.filter(user=OuterRef("user"), realm=realm).values("roles")[:1]
     session = (
-        Session.objects.select_related("user")
+        Session.objects.select_related("user", "device")
         .annotate(roles=Subquery(roles))
         .filter(_standing(now), sid=sid, realm=realm, user__is_active=True, roles__isnull=False)
         .first()

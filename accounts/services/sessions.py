@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from accounts.acr import joined
 from accounts.errors import ChallengeOver
 from accounts.hooks import sessions_ended
-from accounts.models import Session, User
+from accounts.models import Device, Session, User
 from accounts.selectors import SESSION_LIFETIME, LiveSession, lineage_of
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
@@ -22,7 +22,14 @@ _KEPT = timedelta(days=7)  # for an operator's eyes
 _BATCH = 500
 
 
-def begin_session(*, realm: Realm, signed_in: SignedIn, now: datetime, replacing: Session | None = None) -> Session:
+def begin_session(
+    *,
+    realm: Realm,
+    signed_in: SignedIn,
+    now: datetime,
+    replacing: Session | None = None,
+    device: Device | None = None,
+) -> Session:
     """Begin a session of a person who proved who they are.
 
     Arguments:
@@ -31,6 +38,7 @@ def begin_session(*, realm: Realm, signed_in: SignedIn, now: datetime, replacing
         now: aware time, not before the proof.
         replacing: the session that the same browser had in this realm. Somebody else's ends with this; the
             same person's goes on for the clients that know it, and ends with this one.
+        device: the browser, as the person's device; None where nobody knows it.
     """
     person = signed_in.person
     continued = replacing if replacing is not None and replacing.user_id == person.pk else None
@@ -38,6 +46,7 @@ def begin_session(*, realm: Realm, signed_in: SignedIn, now: datetime, replacing
         session = Session.objects.create(
             user=person,
             realm=realm,
+            device=device,
             lineage=lineage_of(continued) if continued else "",
             auth_time=signed_in.at,
             methods=list(signed_in.methods),

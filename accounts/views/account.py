@@ -54,7 +54,12 @@ class AccountPage(Page):
         Arguments:
             more: what else the template is told, such as what is wrong.
         """
-        context = {
+        context = {**self.context(live), **self.contents(live, now), **more}
+        return render(request, self.template, context, status=status)
+
+    def context(self, live: LiveSession) -> dict[str, object]:
+        """What every such page is told: the person, and the way to the others."""
+        return {
             "realm": self.realm,
             "person": live.person,
             "zone": _zone_of(live.person.zoneinfo),
@@ -64,10 +69,8 @@ class AccountPage(Page):
             "applications": self.link("account-applications"),
             "security": self.link("account-security"),
             "linked": self.link("account-linked"),
-            **self.contents(live, now),
-            **more,
+            "devices": self.link("account-devices"),
         }
-        return render(request, self.template, context, status=status)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Act; where nobody is signed in any more, nothing is done."""

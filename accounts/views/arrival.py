@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts import browser
+from accounts import browser, device_cookie
 from accounts.models import Session
 from accounts.services.challenges import Due, begin_challenge, due
-from accounts.services.sessions import begin_session
+from accounts.services.devices import begin_session_on_device
 from accounts.services.sign_in import SignedIn
 from accounts.views.page import Page, see_other
 from realms.models import Realm
@@ -40,7 +40,10 @@ def begin(request: HttpRequest, signed_in: SignedIn, *, realm: Realm) -> Session
     now = timezone.now()
     before = browser.current(request, realm=realm, now=now)
     replacing = before.session if before else None
-    session = begin_session(realm=realm, signed_in=signed_in, replacing=replacing, now=now)
+    visit = device_cookie.visit_of(request)
+    session = begin_session_on_device(realm=realm, signed_in=signed_in, visit=visit, replacing=replacing, now=now)
+    if session.device is not None:
+        device_cookie.have_set(request, device_cookie.cookie_with(session.device.pk, visit.held))
     browser.forget_challenge(request, realm)
     browser.remember(request, session)
     return session

@@ -17,7 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from accounts import locales
+from accounts import device_cookie, locales
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
 
@@ -97,6 +97,7 @@ class Page(View):
             answer = notice(request, gettext("Not available"), str(BUSY), status=HTTPStatus.SERVICE_UNAVAILABLE)
             answer["Retry-After"] = seconds(RETRY)
         answer["Cache-Control"] = "no-store"
+        device_cookie.settle(request, answer)
         return answer
 
     def address(self, name: str) -> str:

@@ -68,6 +68,7 @@ def new_grant(
         fetched_by=now + CODE_LIFETIME,
         now=now,
         asked={
+            "device": live.session.device,
             "claims": request.claims.within(frozenset(client.scopes)).stored(),
             "redirect_uri": redirect_uri,
             "code_challenge": request.code_challenge,

@@ -6,15 +6,19 @@ Its grants belong to the realm's built-in client. Answers follow RFC 6749 §5; `
 
 import logging
 import math
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
+from accounts.device_cookie import cookie_with, visit_from
 from accounts.errors import HashingBusy, SignInRefused, TooManyAttempts
+from accounts.services.devices import recognise
 from accounts.services.sign_in import SignedIn
 from accounts.services.sign_in import sign_in as prove
+from accounts.visit import Visit
 from keys.errors import NoSigningKey, UnknownRing
 from realms.models import Realm
 from tokens.authorization import Authorization
@@ -61,11 +65,42 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
         return _answer(_expired_tokens(signed_in, realm=realm, client=client, now=now))
     check_keys(client.access_token_alg, realm=realm, now=now)
     signed_in = _prove(credentials, request, realm=realm, now=now)
+    visit = visit_from(request.headers, address=request.peer)
+    return begin_direct_grant(signed_in, visit=visit, realm=realm, client=client, now=now)
+
+
+def begin_direct_grant(
+    signed_in: SignedIn, *, visit: Visit, realm: Realm, client: Client, now: datetime
+) -> ProtocolResponse:
+    """The tokens of somebody who proved all that is due, bound to the key that was proved, or else to the browser.
+
+    A program that neither proves a key nor keeps cookies gets tokens that are bound to nothing.
+
+    Arguments:
+        signed_in: the whole proof.
+        visit: how the device shows itself.
+        realm, client: whose built-in client.
+        now: aware time of the request.
+
+    Raises:
+        KeysError: no key may sign now; nothing was written.
+    """
     with transaction.atomic():  # no grant without its tokens
-        authorization = begin_grant(realm=realm, client=client, signed_in=signed_in, scopes=DIRECT_SCOPES, now=now)
+        device = None
+        if visit.thumbprint or visit.keeps_cookies:
+            device = recognise(signed_in.person, visit=visit, methods=signed_in.methods, realm=realm, now=now)
+        authorization = begin_grant(
+            realm=realm,
+            client=client,
+            signed_in=signed_in,
+            scopes=DIRECT_SCOPES,
+            now=now,
+            device=device,
+            jkt=visit.thumbprint,
+        )
         tokens = issue(authorization, realm=realm, now=now)
     logger.info("grant.begun realm=%s grant=%s", realm.slug, authorization.grant_id)
-    return _answer(tokens)
+    return _answer(tokens, visit=visit, device=device.pk if device else None)
 
 
 def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
@@ -77,8 +112,9 @@ def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     grant_id, generation = open_refresh_token(presented.refresh_token, realm=realm, now=now)  # asks no database
     client = _direct_client(realm)
     check_keys(client.access_token_alg, realm=realm, now=now)
-    authorization = redeem(grant_id, generation, realm=realm, client=client, now=now)
-    return _answer(issue(authorization, realm=realm, now=now))
+    visit = visit_from(request.headers, address=request.peer)
+    authorization = redeem(grant_id, generation, realm=realm, client=client, now=now, visit=visit)
+    return _answer(issue(authorization, realm=realm, now=now), visit=visit, device=authorization.device_id)
 
 
 def logout(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
@@ -143,6 +179,15 @@ def _expired_tokens(signed_in: SignedIn, *, realm: Realm, client: Client, now: d
         raise NoSuitableKey(detail="no_expired_ring") from error
 
 
-def _answer(tokens: Tokens) -> ProtocolResponse:
-    members: Mapping[str, object] = {"token": tokens.access_token, **tokens.members()}
-    return json_response(members)
+def _answer(tokens: Tokens, *, visit: Visit | None = None, device: UUID | None = None) -> ProtocolResponse:
+    """The tokens; with them the cookie of the browser that they are bound to, which begins its 400 days anew.
+
+    Arguments:
+        visit: how the device shows itself.
+        device: what the grant is bound to; None for nothing.
+    """
+    response = json_response({"token": tokens.access_token, **tokens.members()})
+    if visit is None or device is None or visit.thumbprint:
+        return response
+    cookie = cookie_with(device, visit.held).OutputString()
+    return replace(response, headers={**response.headers, "Set-Cookie": cookie})

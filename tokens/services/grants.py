@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from accounts.models import Device
 from accounts.selectors import LiveSession
 from accounts.services.sign_in import SignedIn
 from realms.models import Realm
@@ -15,7 +16,14 @@ from tokens.services.live_grants import authorization_of
 
 
 def begin_grant(
-    *, realm: Realm, client: Client, signed_in: SignedIn, scopes: tuple[str, ...], now: datetime
+    *,
+    realm: Realm,
+    client: Client,
+    signed_in: SignedIn,
+    scopes: tuple[str, ...],
+    now: datetime,
+    device: Device | None = None,
+    jkt: str = "",
 ) -> Authorization:
     """Write the grant of a person who has just proved who they are.
 
@@ -24,12 +32,16 @@ def begin_grant(
         signed_in: the proof.
         scopes: what is granted.
         now: aware time of the grant.
+        device: what it is bound to; None for nothing.
+        jkt: thumbprint of the key that it is bound to; "" for none.
     """
     ends = now + realm.refresh_absolute_lifetime
     grant = Grant.objects.create(
         realm=realm,
         client=client,
         user=signed_in.person,
+        device=device,
+        jkt=jkt,
         scopes=list(scopes),
         auth_time=signed_in.at,
         methods=list(signed_in.methods),

@@ -14,12 +14,15 @@ from tokens.services.client_authentication import authenticate
 from tokens.services.revocation import end_grant
 from tokens.services.spent_tokens import spend
 from tokens.services.tagging import open_refresh_token
-from tokens.vocabulary import ClientKind, RevocationReason
+from tokens.vocabulary import ClientKind, RevocationReason, token_type
 
 _ANOTHERS = "The token was issued to another client."
 INACTIVE: Mapping[str, object] = {"active": False}
 # What a resource server learns; all of it stands in the token already.
-_MEMBERS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "sid", "roles")
+_MEMBERS = (
+    "iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "auth_time", "acr", "amr", "sid", "roles",
+    "device_trust", "cnf",
+)  # fmt: skip
 
 
 def introspect(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
@@ -45,7 +48,7 @@ def introspect(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Prot
     if not is_alive(claims, realm=realm, now=now):
         return json_response(INACTIVE)
     members = {name: claims[name] for name in _MEMBERS if name in claims}
-    return json_response({"active": True, "token_type": "Bearer", **members})
+    return json_response({"active": True, "token_type": token_type(bound="cnf" in claims), **members})
 
 
 def revoke(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from accounts.claims import standard_claims
 from accounts.models import User
-from accounts.selectors import person_facts, person_of
+from accounts.selectors import facts_of, person_facts, person_of
+from accounts.trust import DeviceFacts
 from realms.models import Realm
 from tokens.authorization import Authorization, Encryption
 from tokens.claims_request import ID_TOKEN
@@ -27,18 +28,22 @@ STILL_STANDS = """
     AND c.id = g.client_id AND c.client_id = %(client)s AND c.enabled
     AND u.id = g.user_id AND u.is_active AND g.auth_time >= COALESCE(u.signed_out_at, g.auth_time)
     AND m.user_id = g.user_id AND m.realm_id = g.realm_id
+    AND NOT EXISTS (SELECT 1 FROM accounts_device AS d WHERE d.id = g.device_id AND d.removed_at IS NOT NULL)
     AND (g.scopes @> '["offline_access"]'
         OR NOT EXISTS (SELECT 1 FROM accounts_session AS s WHERE s.id = g.session_id AND s.ended_at IS NOT NULL))
 """
 AUTHORIZATION_COLUMNS = """
     g.id, u.id, u.subject, g.scopes, g.resources, g.claims, g.auth_time, g.methods, m.roles, g.generation, g.rotated_at,
-    g.absolute_expires_at, g.nonce, (SELECT sid FROM accounts_session AS s WHERE s.id = g.session_id)
+    g.absolute_expires_at, g.nonce, (SELECT sid FROM accounts_session AS s WHERE s.id = g.session_id), g.jkt,
+    g.device_id, (SELECT ARRAY[d.created_at, d.last_used_at, d.second_factor_at, d.address_changed_at]
+        FROM accounts_device AS d WHERE d.id = g.device_id),
+    (SELECT ARRAY[d.address_changes, d.operator_trust] FROM accounts_device AS d WHERE d.id = g.device_id)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a grant's row says, with its person and session; in the order of `AUTHORIZATION_COLUMNS`."""
+    """What a grant's row says, with its person, session and device; in the order of `AUTHORIZATION_COLUMNS`."""
 
     grant_id: UUID
     user_id: int
@@ -54,9 +59,12 @@ class _Facts:
     expires_at: datetime
     nonce: str
     sid: str | None
+    jkt: str
+    device_id: UUID | None
+    device: DeviceFacts | None
 
 
-_NAMES = tuple(column.name for column in fields(_Facts))
+_NAMES = tuple(column.name for column in fields(_Facts) if column.name != "device")
 _JSON = ("scopes", "resources", "claims", "methods", "roles")
 
 
@@ -71,8 +79,9 @@ def authorization_from(
         with_id_token: whether an ID token comes of it, where the grant allows one; only for its claims is
             the person read.
     """
-    named = dict(zip(_NAMES, row, strict=True))
-    facts = _Facts(**{**named, **{name: json.loads(named[name]) for name in _JSON}})
+    *columns, times, numbers = row
+    named = dict(zip(_NAMES, columns, strict=True))
+    facts = _Facts(**{**named, **{name: json.loads(named[name]) for name in _JSON}}, device=_device_in(times, numbers))
     found = _authorization(facts, client=client, realm=realm, with_id_token=with_id_token)
     names = _told_in(found, facts.claims)
     return _telling(found, person_of(facts.user_id), names) if names else found
@@ -81,7 +90,7 @@ def authorization_from(
 def authorization_of(
     grant: Grant, *, realm: Realm, roles: tuple[str, ...], with_id_token: bool = True
 ) -> Authorization:
-    """The same, of a row that was read with its client, person and session.
+    """The same, of a row that was read with its client, person, session and device.
 
     Arguments:
         roles: of the person in the realm, read in the same moment.
@@ -102,6 +111,9 @@ def authorization_of(
         expires_at=grant.absolute_expires_at,
         nonce=grant.nonce,
         sid=grant.session.sid if grant.session else None,
+        jkt=grant.jkt,
+        device_id=grant.device_id,
+        device=facts_of(grant.device) if grant.device else None,
     )
     found = _authorization(facts, client=grant.client, realm=realm, with_id_token=with_id_token)
     names = _told_in(found, facts.claims)
@@ -131,6 +143,25 @@ def _authorization(facts: _Facts, *, client: Client, realm: Realm, with_id_token
         nonce=facts.nonce,
         id_token_alg=_id_token_alg(client, granted) if with_id_token else "",
         id_token_encryption=id_token_encryption(client),
+        jkt=facts.jkt,
+        device_id=facts.device_id,
+        device=facts.device,
+    )
+
+
+def _device_in(times: Sequence[datetime | None] | None, numbers: Sequence[int | None] | None) -> DeviceFacts | None:
+    """What a device's trust follows from, of one that was not removed when the row was read; None without a device."""
+    if times is None or numbers is None:
+        return None
+    created_at, last_used_at, second_factor_at, address_changed_at = times
+    address_changes, operator_trust = numbers
+    return DeviceFacts(
+        created_at=cast("datetime", created_at),
+        last_used_at=cast("datetime", last_used_at),
+        second_factor_at=second_factor_at,
+        address_changed_at=address_changed_at,
+        address_changes=address_changes or 0,
+        operator_trust=operator_trust,
     )
 
 

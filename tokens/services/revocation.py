@@ -20,6 +20,7 @@ _EVENTS = {
     RevocationReason.REVOKED: EventName.GRANT_ENDED,
     RevocationReason.WITHDRAWN: EventName.GRANT_ENDED,
     RevocationReason.OPERATOR: EventName.GRANT_ENDED,
+    RevocationReason.DEVICE_REMOVED: EventName.GRANT_ENDED,
     RevocationReason.CODE_REPLAY: EventName.GRANT_REUSE_DETECTED,
     RevocationReason.REUSE: EventName.GRANT_REUSE_DETECTED,
     RevocationReason.AHEAD_OF_DATABASE: EventName.GRANT_AHEAD_OF_DATABASE,

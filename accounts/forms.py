@@ -9,6 +9,7 @@ from accounts.errors import NameRefused
 from accounts.models import Membership, User
 from accounts.names import MAX_USERNAME, check_roles
 from accounts.selectors import address_taken, name_taken
+from accounts.trust import MOST_TRUST
 
 _VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
 CLAIM_COLUMNS = frozenset(
@@ -134,3 +135,15 @@ class WhoseAttemptsForm(forms.Form):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs |= {"class": "vTextField", "autocomplete": "off"}
+
+
+class TrustForm(ReasonForm):
+    """How far an operator says that a device is trusted, and why."""
+
+    trust = forms.IntegerField(
+        min_value=0,
+        max_value=MOST_TRUST,
+        required=False,
+        help_text=f"From 0 to {MOST_TRUST}, in the place of what the rules say; empty to have them decide again.",
+    )
+    field_order = ("trust", "reason")

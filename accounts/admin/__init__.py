@@ -1,8 +1,9 @@
-"""People, memberships and sessions in Django's admin. Each change leaves an event."""
+"""People, memberships, devices and sessions in Django's admin. Each change leaves an event."""
 
 from accounts.admin import places as _places  # noqa: F401  (registers itself)
+from accounts.admin.devices import DeviceAdmin
 from accounts.admin.people import PersonAdmin
 from accounts.admin.roles import RoleAdmin
 from accounts.admin.sessions import SessionAdmin
 
-__all__ = ["PersonAdmin", "RoleAdmin", "SessionAdmin"]
+__all__ = ["DeviceAdmin", "PersonAdmin", "RoleAdmin", "SessionAdmin"]

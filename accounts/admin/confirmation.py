@@ -1,6 +1,6 @@
 """The page that stands before what an operator does to others: what is hit, and why they do it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,9 +23,10 @@ def confirm(
     *,
     title: str,
     hits: str,
-    act: Callable[[str], str],
+    act: Callable[[Mapping[str, Any]], str],
     back: str,
     warning: str = ENDS,
+    form_class: type[ReasonForm] = ReasonForm,
 ) -> HttpResponse | None:
     """Ask for a reason; with one, act.
 
@@ -34,17 +35,18 @@ def confirm(
         request: of an operator who may do it: the caller has made sure.
         title: what is to be done.
         hits: what would be hit now, in one sentence.
-        act: takes the reason and returns what was done, in one sentence.
+        act: takes what the form says, the reason among it, and returns what was done, in one sentence.
         back: the address of the page from which the operator came.
-        warning: what follows from it and can't be taken back, in a sentence or two.
+        warning: what follows from it and can't be taken back, in a sentence or two; "" where it can.
+        form_class: what else is asked beside the reason.
 
     Returns:
         The page; None where it was done, and the operator told.
     """
     confirmed = request.method == "POST" and _CONFIRMED in request.POST
-    form = ReasonForm(request.POST if confirmed else None)
+    form = form_class(request.POST if confirmed else None)
     if confirmed and form.is_valid():
-        messages.success(request, act(form.cleaned_data["reason"]))
+        messages.success(request, act(form.cleaned_data))
         return None
     # What the list sent has to come again with the confirmation.
     kept = [(name, value) for name in ("action", "select_across") for value in request.POST.getlist(name)[:1]]

@@ -1,5 +1,6 @@
 """What operators do for a person who can't sign in: reset second factors, lift limits. Each asks for a reason."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
@@ -44,8 +45,8 @@ def reset_page(person_admin: Any, request: HttpRequest, pk: int) -> HttpResponse
         raise PermissionDenied
     back = reverse("admin:accounts_user_change", args=[pk])
 
-    def act(because: str) -> str:
-        had = reset_factors(person, actor=acting(request), reason=because, now=timezone.now())
+    def act(said: Mapping[str, Any]) -> str:
+        had = reset_factors(person, actor=acting(request), reason=said["reason"], now=timezone.now())
         person_admin.log_change(request, person, "Reset the second factors.")
         return f"Taken away from {person}: {in_words(had)}."
 
@@ -70,8 +71,8 @@ def lift_page(person_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
     query = {"username": person.username, **({"address": address} if address else {})}
     back = reverse("admin:accounts_user_attempts", query=query)
 
-    def act(because: str) -> str:
-        lifted = lift_limits(person, address=address, actor=acting(request), reason=because, now=timezone.now())
+    def act(said: Mapping[str, Any]) -> str:
+        lifted = lift_limits(person, address=address, actor=acting(request), reason=said["reason"], now=timezone.now())
         person_admin.log_change(request, person, "Lifted the limits on attempts.")
         return f"Limits lifted for {person}: {len(lifted)}."
 

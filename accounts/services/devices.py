@@ -20,7 +20,7 @@ from accounts.services.sign_in import SignedIn
 from accounts.trust import MOST_TRUST
 from accounts.visit import Visit, program_and_system
 from accounts.vocabulary import DeviceKind, SessionEnd
-from audit.services import record
+from audit.services import Details, record, record_each
 from audit.vocabulary import EventName
 from realms.models import Realm
 
@@ -194,19 +194,23 @@ def remove_devices(devices: Collection[UUID], *, actor: str, now: datetime, beca
         sessions = list(Session.objects.filter(device__in=found, ended_at=None).values_list("pk", flat=True))
         end_sessions(sessions, reason=SessionEnd.DEVICE_REMOVED, actor=actor, now=now)
         devices_removed(found, actor=actor, now=now)
-        for pk in found:
-            record(EventName.DEVICE_REMOVED, realm="", actor=actor, target=str(pk), now=now, reason=because)
+        targets: list[tuple[str, str, Details]] = [("", str(pk), {}) for pk in found]
+        record_each(EventName.DEVICE_REMOVED, targets=targets, actor=actor, now=now, reason=because)
     return len(found)
 
 
-def say_trust(device: Device, *, trust: int | None, actor: str, now: datetime, because: str) -> None:
-    """Put an operator's word in the place of what the rules say of a device, or take it back.
+def say_trust(devices: Collection[UUID], *, trust: int | None, actor: str, now: datetime, because: str) -> int:
+    """Put an operator's word in the place of what the rules say of devices, or take it back.
 
     Arguments:
+        devices: primary keys; those that were removed are left alone.
         trust: from 0 to 100; None for the rules.
         actor: opaque id of the operator.
         now: aware time of the change.
         because: the words that they gave.
+
+    Returns:
+        Of how many.
 
     Raises:
         ValueError: the trust is not from 0 to 100.
@@ -214,13 +218,9 @@ def say_trust(device: Device, *, trust: int | None, actor: str, now: datetime, b
     if trust is not None and not 0 <= trust <= MOST_TRUST:
         raise ValueError(f"Trust is a number from 0 to {MOST_TRUST}.")
     with transaction.atomic():
-        Device.objects.filter(pk=device.pk).update(operator_trust=trust)
-        record(
-            EventName.DEVICE_TRUSTED,
-            realm="",
-            actor=actor,
-            target=str(device.pk),
-            now=now,
-            reason=because,
-            details={"trust": trust},
-        )
+        standing = Device.objects.filter(pk__in=devices, removed_at=None).select_for_update(of=("self",)).order_by("pk")
+        found = [device.pk for device in standing]
+        Device.objects.filter(pk__in=found).update(operator_trust=trust)
+        targets: list[tuple[str, str, Details]] = [("", str(pk), {"trust": trust}) for pk in found]
+        record_each(EventName.DEVICE_TRUSTED, targets=targets, actor=actor, now=now, reason=because)
+    return len(found)

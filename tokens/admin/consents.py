@@ -1,5 +1,8 @@
 """Consents in the admin: what people allowed which client, to look at, and to withdraw."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -43,9 +46,9 @@ class ConsentAdmin(ToLookAt):
         now = timezone.now()
         chosen = Consent.objects.filter(pk__in=queryset.order_by().values("pk"))
 
-        def act(because: str) -> str:
+        def act(said: Mapping[str, Any]) -> str:
             consents = set(chosen.values_list("pk", flat=True))
-            done = withdraw_each(consents, actor=acting(request), now=now, because=because)
+            done = withdraw_each(consents, actor=acting(request), now=now, because=said["reason"])
             return f"Consents withdrawn: {done.consents}. Grants ended with them: {done.grants}."
 
         grants = unended(resting_on(chosen), now).count()

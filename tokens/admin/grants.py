@@ -1,5 +1,6 @@
 """Grants in the admin: to look at, and to end. None can be written by hand."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -80,9 +81,9 @@ class GrantAdmin(ToLookAt):
     def _end(self, request: HttpRequest, grants: QuerySet[Grant], *, title: str, back: str) -> HttpResponse | None:
         now = timezone.now()
 
-        def act(because: str) -> str:
+        def act(said: Mapping[str, Any]) -> str:
             actor, reason = acting(request), RevocationReason.OPERATOR
-            return f"Grants ended: {end_grants(grants, reason=reason, actor=actor, now=now, because=because)}."
+            return f"Grants ended: {end_grants(grants, reason=reason, actor=actor, now=now, because=said['reason'])}."
 
         hits = f"Grants that would end: {unended(grants, now).count()}."
         return confirm(self, request, title=title, hits=hits, act=act, back=back)

@@ -107,6 +107,8 @@ class LinkOver(AccountsError):
 
 class NoMail(AccountsError):
     """This installation sends no mail; the settings name no server for it."""
+
+
 class ProviderRefused(AccountsError):
     """An upstream provider can't be configured like this; the text says why, a sentence a fault."""
 

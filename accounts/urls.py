@@ -4,9 +4,9 @@ from django.urls import path
 
 from accounts.views.account import AccountView, SessionsView
 from accounts.views.account_factors import AddAppView, AddPasskeyOptionsView, AddPasskeyView
-from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
-from accounts.views.linked import LinkedView
 from accounts.views.devices import DevicesView
+from accounts.views.linked import LinkedView
+from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
 from accounts.views.registration import RegistrationView
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_set_up import SetUpView

@@ -67,9 +67,7 @@ class DeviceAdmin(ToLookAt):
 
         hits = f"Devices that it would be said of: {chosen.count()}."
         title, back = "Say how far the selected devices are trusted", request.get_full_path()
-        return confirm(
-            self, request, title=title, hits=hits, act=act, back=back, form_class=TrustForm, warning=""
-        )
+        return confirm(self, request, title=title, hits=hits, act=act, back=back, form_class=TrustForm, warning="")
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may remove devices: a permission of its own."""

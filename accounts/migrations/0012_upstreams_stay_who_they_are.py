@@ -33,5 +33,5 @@ DROP FUNCTION accounts_upstream_is_immutable();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0006_people_have_more_to_prove")]
+    dependencies = [("accounts", "0011_operators_may_reset_and_lift")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]

@@ -17,7 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from accounts import device_cookie, locales
+from accounts import locales
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
 
@@ -36,6 +36,13 @@ def notice(request: HttpRequest, title: str, text: str, *, status: HTTPStatus) -
     """
     response = render(request, "signet/notice.html", {"title": title, "text": text}, status=status)
     response["Cache-Control"] = "no-store"
+    return response
+
+
+def busy(request: HttpRequest) -> HttpResponse:
+    """The page for what can't be done now, and can in a moment."""
+    response = notice(request, gettext("Not available"), str(BUSY), status=HTTPStatus.SERVICE_UNAVAILABLE)
+    response["Retry-After"] = seconds(RETRY)
     return response
 
 
@@ -94,10 +101,8 @@ class Page(View):
             handler = csrf_protect(super().dispatch) if self.from_here_alone else super().dispatch
             answer = (_unreadable(request) if request.method == "POST" else None) or handler(request)
         except (OperationalError, InterfaceError):
-            answer = notice(request, gettext("Not available"), str(BUSY), status=HTTPStatus.SERVICE_UNAVAILABLE)
-            answer["Retry-After"] = seconds(RETRY)
+            answer = busy(request)
         answer["Cache-Control"] = "no-store"
-        device_cookie.settle(request, answer)
         return answer
 
     def address(self, name: str) -> str:

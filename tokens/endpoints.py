@@ -40,6 +40,7 @@ class Endpoint:
 JWKS = Endpoint("jwks", ".well-known/jwks.json", ("GET",), metadata="jwks_uri", scripts=Scripts.ANYBODY)
 DISCOVERY = Endpoint("openid_configuration", ".well-known/openid-configuration", ("GET",), scripts=Scripts.ANYBODY)
 SIGN_IN = Endpoint("auth", "auth", ("POST",))
+SECOND_FACTOR = Endpoint("mfa", "auth/mfa", ("POST",))
 REFRESH = Endpoint("refresh", "auth/refresh", ("POST",))
 LOGOUT = Endpoint("logout", "auth/logout", ("POST",))
 METADATA = Endpoint(
@@ -75,6 +76,7 @@ ENDPOINTS = (
     DEVICE_AUTHORIZATION,
     DEVICE,
     SIGN_IN,
+    SECOND_FACTOR,
     REFRESH,
     LOGOUT,
     CONNECT,

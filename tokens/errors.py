@@ -18,6 +18,8 @@ class OAuthError(Exception):
     Arguments:
         description: the public sentence; the class's own where it is left out. Never holds input.
         detail: for the log: a word that says which rule refused; never a secret, a name or a token.
+        retry_after: seconds.
+        members: what else the answer tells, beside the error.
     """
 
     code: ClassVar[str] = "invalid_request"
@@ -25,11 +27,19 @@ class OAuthError(Exception):
     description: ClassVar[str] = "The request is malformed."
     headers: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, description: str = "", *, detail: str = "", retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        description: str = "",
+        *,
+        detail: str = "",
+        retry_after: int | None = None,
+        members: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(description or self.description)
         self.public = description or self.description
         self.detail = detail
         self.retry_after = retry_after
+        self.members = members or {}
 
 
 class InvalidRequest(OAuthError):
@@ -200,6 +210,35 @@ class InvalidCredentials(OAuthError):
     headers = {"WWW-Authenticate": BASIC_CHALLENGE}
 
 
+class SecondFactorDue(OAuthError):
+    """Name and password fit, and a second factor is due: the answer has a challenge for `/auth/mfa`."""
+
+    code = "mfa_required"
+    status = 401
+    description = "A second factor is due. Send the challenge with a code to /auth/mfa."
+    headers = {"WWW-Authenticate": BASIC_CHALLENGE}
+
+
+class SecondFactorRefused(InvalidCredentials):
+    """The code of a second factor is wrong or was used already; which of them is not told. The challenge stands."""
+
+    description = "The code is wrong, or it was used already."
+
+
+class ChallengeRefused(InvalidGrant):
+    """A challenge is forged, of another realm, over or completed, or its person can't sign in; which is not told."""
+
+    description = "The challenge is invalid or over, or it was completed already. Sign in again."
+
+
+class InteractionRequired(OAuthError):
+    """Name and password fit, but the rest of the sign-in needs a browser (OpenID Connect Core §3.1.2.6)."""
+
+    code = "interaction_required"
+    status = 403
+    description = "This person can't sign in without a browser."
+
+
 class MissingToken(OAuthError):
     """There is no access token at all: the answer is the challenge, and no error (RFC 6750 §3.1)."""
 
@@ -275,9 +314,10 @@ class NoSuitableKey(PlainError):
 
 def error_response(error: OAuthError) -> ProtocolResponse:
     """The JSON form of a refusal (RFC 6749 §5.2); one without a code says nothing but its status and headers."""
-    members = {"error": error.code} if error.code else {}
+    members: dict[str, object] = {"error": error.code} if error.code else {}
     if error.code and not isinstance(error, PlainError):
         members["error_description"] = error.public
+    members |= error.members
     headers = {**NO_STORE, **error.headers}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)

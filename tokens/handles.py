@@ -27,6 +27,7 @@ class HandlePurpose(IntEnum):
     REFRESH = 1
     CODE = 2
     DEVICE = 3
+    CHALLENGE = 4
 
 
 class MalformedHandle(ValueError):
@@ -41,7 +42,8 @@ class Handle:
         purpose: the number of a `HandlePurpose`.
         mac_kid: which key of the mac ring tags it; base64url of 8 bytes.
         epoch: the configured epoch at its making; raising it ends all earlier handles.
-        grant_id: the grant that it points at; of a device code (RFC 8628 §3.2) what the device asked for.
+        grant_id: the grant that it points at; of a device code (RFC 8628 §3.2) what the device asked for, and
+            of a challenge the half of a sign-in.
         generation: how often the grant had been rotated.
     """
 

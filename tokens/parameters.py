@@ -17,6 +17,7 @@ from tokens.reading import basic_of, body_of, checked, form_decoded, form_of, qu
 from tokens.vocabulary import AuthMethod, GrantType
 
 MAX_TOKEN = 512
+MAX_CODE = 64  # bytes of a code that a person types
 MAX_ACCESS_TOKEN = 12_288
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 
@@ -27,6 +28,14 @@ class SignInRequest:
 
     username: str = field(repr=False)
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorRequest:
+    """`POST /auth/mfa`."""
+
+    challenge: str = field(repr=False)
+    code: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +279,20 @@ def parse_sign_in(request: ProtocolRequest) -> SignInRequest:
     else:
         username, password = (required(fields, name) for name in ("username", "password"))
     return SignInRequest(username, password)
+
+
+def parse_second_factor(request: ProtocolRequest) -> SecondFactorRequest:
+    """A challenge and the code that completes it, from the body.
+
+    Raises:
+        InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
+    """
+    query_of(request)
+    fields = body_of(request)
+    if "authorization" in request.headers:
+        raise InvalidRequest("Send the challenge and the code in the body, and no Authorization header beside them.")
+    challenge, code = required(fields, "challenge"), required(fields, "code")
+    return SecondFactorRequest(checked(challenge, MAX_TOKEN), checked(code, MAX_CODE))
 
 
 def parse_refresh_token(request: ProtocolRequest) -> RefreshTokenRequest:

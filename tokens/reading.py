@@ -31,7 +31,7 @@ _LONG_FIELDS = {
 _CREDENTIALS = frozenset(
     {
         "username", "password", "refresh_token", "access_token", "token", "client_secret", "client_assertion",
-        "code", "code_verifier", "device_code", "assertion", "id_token_hint",
+        "code", "code_verifier", "challenge", "device_code", "assertion", "id_token_hint",
     }
 )  # fmt: skip
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

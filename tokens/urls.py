@@ -8,7 +8,7 @@ from tokens.views.applications import ApplicationsView
 from tokens.views.authorize import AuthorizeView, ConsentView
 from tokens.views.base import ProtocolView
 from tokens.views.device import DeviceAuthorizationView, DeviceView
-from tokens.views.direct import LogoutView, RefreshView, SignInView
+from tokens.views.direct import LogoutView, RefreshView, SecondFactorView, SignInView
 from tokens.views.end_session import ConfirmEndView, EndSessionView
 from tokens.views.service import ConnectView, DiscoveryView, HealthView
 from tokens.views.token import IntrospectionView, RevocationView, TokenView, UserinfoView
@@ -22,6 +22,7 @@ VIEWS: tuple[tuple[Endpoint, type[ProtocolView]], ...] = (
     (endpoints.REVOCATION, RevocationView),
     (endpoints.DEVICE_AUTHORIZATION, DeviceAuthorizationView),
     (endpoints.SIGN_IN, SignInView),
+    (endpoints.SECOND_FACTOR, SecondFactorView),
     (endpoints.REFRESH, RefreshView),
     (endpoints.LOGOUT, LogoutView),
     (endpoints.CONNECT, ConnectView),

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -16,6 +17,7 @@ from accounts.views.arrival import arrive
 from accounts.views.page import BUSY, RETRY, Page, malformed, seconds
 
 MAX_PASSWORD = 1_024  # bytes, as at `/auth`
+_MANY_SECONDS = 120  # from here on people count in minutes
 
 
 class Refused(Exception):
@@ -150,6 +152,14 @@ def too_many(wait: int) -> str:
     Arguments:
         wait: seconds until the next attempt counts.
     """
+    if wait > _MANY_SECONDS:
+        minutes = ceil(wait / 60)
+        sentence = ngettext(
+            "There were too many attempts. Try again in %(count)d minute.",
+            "There were too many attempts. Try again in %(count)d minutes.",
+            minutes,
+        )
+        return sentence % {"count": minutes}
     sentence = ngettext(
         "There were too many attempts. Try again in %(count)d second.",
         "There were too many attempts. Try again in %(count)d seconds.",

@@ -10,9 +10,10 @@ from django.db import IntegrityError, close_old_connections, connection, connect
 from django.test.utils import CaptureQueriesContext
 
 from accounts import hooks
+from accounts.errors import ChallengeOver
 from accounts.models import Membership, Session, User
 from accounts.selectors import SESSION_LIFETIME, LiveSession, live_session, standing_sessions
-from accounts.services.sessions import begin_session, end_session, end_sessions_of
+from accounts.services.sessions import begin_session, end_session, end_sessions_of, step_up
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
 from audit.models import Event
@@ -255,3 +256,26 @@ def test_of_those_that_one_browser_had_the_last_is_told(
     User.objects.filter(pk=ana.pk).update(signed_out_at=now + 2 * SECOND)
     assert standing_sessions(ana, realm=realm, now=later) == [elsewhere]
     assert standing_sessions(make_person("eve", realm=realm), realm=realm, now=later) == []
+
+
+@pytest.mark.spec("RFC 9470 §3")
+def test_a_further_proof_makes_a_surer_session_of_the_same_sign_in(
+    session: Session, ana: User, realm: Realm, now: datetime
+) -> None:
+    later = now + timedelta(hours=1)
+    surer = step_up(realm=realm, live=LiveSession(session, ana, ()), methods=("otp",), now=later)
+    assert (surer.methods, surer.lineage) == (["pwd", "otp", "mfa"], session.sid)
+    assert (surer.auth_time, surer.created_at) == (session.auth_time, later)
+    assert live_session(session.sid, realm=realm, now=later)
+    end_session(surer, reason=SessionEnd.SIGNED_OUT, actor="x", now=later)
+    assert live_session(session.sid, realm=realm, now=later) is None
+
+
+def test_a_session_that_ended_meanwhile_becomes_no_surer(
+    session: Session, ana: User, realm: Realm, now: datetime
+) -> None:
+    live = LiveSession(session, ana, ())
+    end_session(session, reason=SessionEnd.OPERATOR, actor="x", now=now)
+    with pytest.raises(ChallengeOver):
+        step_up(realm=realm, live=live, methods=("otp",), now=now)
+    assert Session.objects.count() == 1

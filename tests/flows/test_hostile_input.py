@@ -22,7 +22,7 @@ def bare_realm(db: None) -> Realm:
     return make_realm(purposes=())
 
 
-PATHS = ["/auth", "/auth/refresh", "/auth/logout"]
+PATHS = ["/auth", "/auth/mfa", "/auth/refresh", "/auth/logout"]
 CLIENT_PATHS = ["/token", "/introspect", "/revoke"]  # forms alone, from clients that say who they are
 FORM = "application/x-www-form-urlencoded"
 

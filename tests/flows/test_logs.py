@@ -2,16 +2,20 @@
 
 import json
 import logging
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 
 import pytest
 
 from accounts.models import User
+from accounts.services.second_factors import make_recovery_codes
+from accounts.totp import key_text
 from realms.models import Realm
 from tests.flows.test_direct_sign_in import basic, sign_in
 from tests.flows.test_refresh_and_logout import logout, refresh
 from tests.flows.test_token import ask, post
 from tests.provider import PASSWORD, Browser, make_person
+from tests.second_factors import fitting, give_totp, wrong
 from tests.tokens.clients import asserted, assertion, register, register_signer
 from tests.tokens.clients import basic as client_basic
 from tokens.models import Client
@@ -60,6 +64,28 @@ def test_nothing_secret_is_logged(
     tokens = [found[name] for found in (first, second) for name in ("access_token", "refresh_token")]
     for canary in (*CANARIES, *tokens, secret, further, proof, machines, "canary-jti"):
         assert canary not in logged, canary
+
+
+@pytest.mark.spec("design: logs name events and ids")
+def test_nothing_of_a_second_factor_is_logged(
+    browser: Browser, ana: User, now: datetime, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    seed = give_totp(ana, now - timedelta(minutes=5))
+    codes = make_recovery_codes(person=ana, actor="test", now=now)
+    challenges = [sign_in(browser).json()["challenge"] for _ in range(3)]
+    typed = [fitting(seed, now), codes[0], wrong(seed, now)]
+    for challenge, code in zip(challenges, typed, strict=True):
+        browser.post("/auth/mfa", json.dumps({"challenge": challenge, "code": code}), "application/json")
+    browser.post("/auth/mfa", json.dumps({"challenge": "canary-challenge", "code": "canary"}), "application/json")
+    captured = capfd.readouterr()
+    logged = caplog.text + captured.out + captured.err
+    assert "factor.refused" in logged
+    assert "request.refused error=SecondFactorDue" in logged
+    for secret in (*challenges, *codes, key_text(seed), key_text(seed).replace(" ", ""), seed.hex(), "canary"):
+        assert secret not in logged, secret
+    for code in typed:
+        assert not re.search(rf"\b{code}\b", logged), code
 
 
 @pytest.mark.parametrize("path", ["/auth", "/auth/refresh"])

@@ -18,6 +18,7 @@ PATHS = {
     "introspect": ("post",),
     "revoke": ("post",),
     "auth": ("post",),
+    "auth/mfa": ("post",),
     "auth/refresh": ("post",),
     "auth/logout": ("post",),
     "connect": (*READ, "post"),

@@ -12,7 +12,7 @@ import time_machine
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from accounts.budget import SECOND_FACTOR_PERSON
+from accounts.budget import SECOND_FACTOR_PERSON, SECOND_FACTOR_PERSON_SLOWLY
 from accounts.models import Membership, Session, SignInChallenge, TotpSecret, User
 from accounts.selectors.factors import factors_of
 from accounts.services.challenges import CHALLENGE_LIFETIME
@@ -62,7 +62,7 @@ def begun(browser: Browser, **fields: str) -> tuple[str, bytes]:
 
 
 class TestProving:
-    @pytest.mark.spec("RFC 8176 §2, OIDC Core §2 amr")
+    @pytest.mark.spec("RFC 8176 §2")
     def test_a_password_alone_signs_nobody_in_who_has_a_second_factor(self, browser: Browser, seed: bytes) -> None:
         half = post(browser, next=NEXT)
         assert (half.status_code, half["Location"]) == (303, f"{PAGE}?{urlencode({'next': NEXT})}")
@@ -163,6 +163,18 @@ class TestProving:
         assert enter(browser, seed).status_code == 429
         with time_machine.travel(timezone.now() + timedelta(seconds=61)):
             assert enter(browser, seed).status_code == 303
+
+    def test_who_has_to_wait_for_long_is_told_in_minutes(self, browser: Browser, ana: User, seed: bytes) -> None:
+        begin = timezone.now()
+        for minute in range(SECOND_FACTOR_PERSON_SLOWLY.burst + 1):
+            with time_machine.travel(begin + timedelta(minutes=minute), tick=False):
+                if minute % 8 == 0:
+                    browser.cookies.clear()
+                    post(browser)
+                refusal = send(browser, code=wrong(seed, timezone.now()))
+        assert refusal.status_code == 429
+        assert int(refusal["Retry-After"]) > 60
+        assert re.search(rb"Try again in \d+ minutes", refusal.content)
 
     def test_a_seed_that_can_not_be_opened_now_is_no_ones_fault(self, browser: Browser, seed: bytes) -> None:
         post(browser)

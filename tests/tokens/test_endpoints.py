@@ -46,6 +46,7 @@ def test_the_directory_lists_every_address() -> None:
         "introspect": f"{ISSUER}/introspect",
         "revoke": f"{ISSUER}/revoke",
         "auth": f"{ISSUER}/auth",
+        "mfa": f"{ISSUER}/auth/mfa",
         "refresh": f"{ISSUER}/auth/refresh",
         "logout": f"{ISSUER}/auth/logout",
         "connect": f"{ISSUER}/connect",

@@ -1,4 +1,4 @@
-"""First-party direct sign-in: `/auth`, `/auth/refresh`, `/auth/logout`, without a web framework.
+"""First-party direct sign-in: `/auth`, `/auth/mfa`, `/auth/refresh`, `/auth/logout`, without a web framework.
 
 Its grants belong to the realm's built-in client. Answers follow RFC 6749 §5; `token` repeats
 `access_token` for clients that know no other name for it.
@@ -6,38 +6,42 @@ Its grants belong to the realm's built-in client. Answers follow RFC 6749 §5; `
 
 import logging
 import math
-from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from accounts.device_cookie import cookie_with, visit_from
-from accounts.errors import HashingBusy, SignInRefused, TooManyAttempts
-from accounts.services.devices import recognise
+from accounts.device_cookie import visit_from
+from accounts.errors import ChallengeOver, FactorRefused, HashingBusy, SignInRefused, TooManyAttempts
+from accounts.models import SignInChallenge
+from accounts.selectors.factors import factors_of, standing_challenge
+from accounts.services.challenges import CHALLENGE_LIFETIME, Due, begin_challenge, complete_challenge, due
+from accounts.services.second_factors import prove_code
 from accounts.services.sign_in import SignedIn
 from accounts.services.sign_in import sign_in as prove
-from accounts.visit import Visit
-from keys.errors import NoSigningKey, UnknownRing
+from accounts.vocabulary import Factor
 from realms.models import Realm
-from tokens.authorization import Authorization
 from tokens.errors import (
+    ChallengeRefused,
+    InteractionRequired,
     InvalidCredentials,
+    InvalidGrant,
     NoSuitableKey,
+    SecondFactorDue,
+    SecondFactorRefused,
     TemporarilyUnavailable,
     TooManyRequests,
 )
+from tokens.handles import HandlePurpose
 from tokens.models import Client
-from tokens.parameters import SignInRequest, parse_refresh_token, parse_sign_in, wants_expired
+from tokens.parameters import SignInRequest, parse_refresh_token, parse_second_factor, parse_sign_in, wants_expired
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import client_of, grant_of
-from tokens.services.grants import begin_grant
-from tokens.services.issuance import Tokens, check_keys, issue, issue_expired
+from tokens.services.issuance import check_keys, issue
 from tokens.services.refresh import redeem
 from tokens.services.revocation import end_grant
-from tokens.services.tagging import open_refresh_token
-from tokens.vocabulary import DIRECT_CLIENT_ID, DIRECT_SCOPES, RevocationReason
+from tokens.services.tagging import challenge_for, open_handle, open_refresh_token
+from tokens.vocabulary import DIRECT_CLIENT_ID, RevocationReason
 
 logger = logging.getLogger("signet.direct")
 _BUSY_SECONDS = 2
@@ -52,55 +56,47 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
         now: aware time of the request.
 
     Raises:
-        OAuthError: the request is refused.
+        OAuthError: the request is refused; where a second factor is due, with a challenge for `/auth/mfa`.
         KeysError: no key may sign now.
     """
-    expired = wants_expired(request)
-    if expired and not settings.IDP_EXPIRED_TOKENS:
-        raise NoSuitableKey
+    expired = _expired_wanted(request)
     credentials = parse_sign_in(request)
     client = _direct_client(realm)
-    if expired:
-        signed_in = _prove(credentials, request, realm=realm, now=now)
-        return _answer(_expired_tokens(signed_in, realm=realm, client=client, now=now))
-    check_keys(client.access_token_alg, realm=realm, now=now)
+    if not expired:
+        check_keys(client.access_token_alg, realm=realm, now=now)
     signed_in = _prove(credentials, request, realm=realm, now=now)
+    _ask_for_what_is_due(signed_in, realm=realm, now=now)
     visit = visit_from(request.headers, address=request.peer)
-    return begin_direct_grant(signed_in, visit=visit, realm=realm, client=client, now=now)
+    return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
 
 
-def begin_direct_grant(
-    signed_in: SignedIn, *, visit: Visit, realm: Realm, client: Client, now: datetime
-) -> ProtocolResponse:
-    """The tokens of somebody who proved all that is due, bound to the key that was proved, or else to the browser.
-
-    A program that neither proves a key nor keeps cookies gets tokens that are bound to nothing.
+def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
+    """Tokens for a challenge of `/auth` and the code of a second factor; a challenge is completed once.
 
     Arguments:
-        signed_in: the whole proof.
-        visit: how the device shows itself.
-        realm, client: whose built-in client.
-        now: aware time of the request.
-
-    Raises:
-        KeysError: no key may sign now; nothing was written.
+        request: `POST /auth/mfa`, with `?expired=true` for a token that expired.
+        realm, now: as `sign_in`; errors are those of `sign_in` too.
     """
-    with transaction.atomic():  # no grant without its tokens
-        device = None
-        if visit.thumbprint or visit.keeps_cookies:
-            device = recognise(signed_in.person, visit=visit, methods=signed_in.methods, realm=realm, now=now)
-        authorization = begin_grant(
-            realm=realm,
-            client=client,
-            signed_in=signed_in,
-            scopes=DIRECT_SCOPES,
-            now=now,
-            device=device,
-            jkt=visit.thumbprint,
-        )
-        tokens = issue(authorization, realm=realm, now=now)
-    logger.info("grant.begun realm=%s grant=%s", realm.slug, authorization.grant_id)
-    return _answer(tokens, visit=visit, device=device.pk if device else None)
+    expired = _expired_wanted(request)
+    presented = parse_second_factor(request)
+    try:
+        challenge_id, _generation = open_handle(presented.challenge, HandlePurpose.CHALLENGE, realm=realm, now=now)
+    except InvalidGrant as error:
+        raise ChallengeRefused(detail=error.detail) from error
+    client = _direct_client(realm)
+    if not expired:
+        check_keys(client.access_token_alg, realm=realm, now=now)
+    challenge = standing_challenge(challenge_id, realm=realm, now=now)
+    if challenge is None:
+        raise ChallengeRefused(detail="over")
+    visit = visit_from(request.headers, address=request.peer)
+    methods = _second_proof(challenge, presented.code, realm=realm, peer=request.peer, now=now)
+    try:
+        with transaction.atomic():  # a challenge whose tokens can't be made is not completed
+            signed_in = complete_challenge(challenge, methods=methods, now=now)
+            return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
+    except ChallengeOver as error:  # somebody was faster
+        raise ChallengeRefused(detail="completed") from error
 
 
 def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
@@ -114,7 +110,7 @@ def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     check_keys(client.access_token_alg, realm=realm, now=now)
     visit = visit_from(request.headers, address=request.peer)
     authorization = redeem(grant_id, generation, realm=realm, client=client, now=now, visit=visit)
-    return _answer(issue(authorization, realm=realm, now=now), visit=visit, device=authorization.device_id)
+    return answer_with(issue(authorization, realm=realm, now=now), visit=visit, device=authorization.device_id)
 
 
 def logout(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
@@ -152,42 +148,48 @@ def _prove(credentials: SignInRequest, request: ProtocolRequest, *, realm: Realm
     except SignInRefused as error:
         raise InvalidCredentials(detail=str(error)) from error
     except TooManyAttempts as error:
-        seconds = math.ceil(error.retry_after.total_seconds())
-        raise TooManyRequests(detail="limit", retry_after=seconds) from error
+        raise _too_many(error) from error
     except HashingBusy as error:
         raise TemporarilyUnavailable(detail="hashing_busy", retry_after=_BUSY_SECONDS) from error
 
 
-def _expired_tokens(signed_in: SignedIn, *, realm: Realm, client: Client, now: datetime) -> Tokens:
-    authorization = Authorization(
-        grant_id=None,
-        issuer=realm.issuer,
-        client_id=client.client_id,
-        subject=signed_in.person.subject,
-        audience=(realm.issuer,),
-        scopes=DIRECT_SCOPES,
-        auth_time=signed_in.at,
-        methods=signed_in.methods,
-        roles=signed_in.roles,
-        generation=0,
-        rotated_at=now,
-        expires_at=now,
-    )
-    try:
-        return issue_expired(authorization, realm=realm, now=now)
-    except (UnknownRing, NoSigningKey) as error:
-        raise NoSuitableKey(detail="no_expired_ring") from error
+def _expired_wanted(request: ProtocolRequest) -> bool:
+    """Whether an expired token is asked for, where there may be any."""
+    expired = wants_expired(request)
+    if expired and not settings.IDP_EXPIRED_TOKENS:
+        raise NoSuitableKey
+    return expired
 
 
-def _answer(tokens: Tokens, *, visit: Visit | None = None, device: UUID | None = None) -> ProtocolResponse:
-    """The tokens; with them the cookie of the browser that they are bound to, which begins its 400 days anew.
+def _ask_for_what_is_due(signed_in: SignedIn, *, realm: Realm, now: datetime) -> None:
+    """Refuse to go on where something is due, with a challenge where a code will do.
 
-    Arguments:
-        visit: how the device shows itself.
-        device: what the grant is bound to; None for nothing.
+    A recovery code stands in for the app only: whoever has passkeys alone needs a browser for them.
+
+    Raises:
+        SecondFactorDue, InteractionRequired: something is due.
     """
-    response = json_response({"token": tokens.access_token, **tokens.members()})
-    if visit is None or device is None or visit.thumbprint:
-        return response
-    cookie = cookie_with(device, visit.held).OutputString()
-    return replace(response, headers={**response.headers, "Set-Cookie": cookie})
+    needed = due(signed_in, realm=realm)
+    if needed is Due.NOTHING:
+        return
+    factors = factors_of(signed_in.person)
+    if needed is Due.SET_UP or not factors.totp:
+        raise InteractionRequired(detail=needed)
+    with transaction.atomic():  # no challenge without its handle
+        handle = challenge_for(begin_challenge(realm=realm, signed_in=signed_in, now=now), realm=realm, now=now)
+    methods = [Factor.TOTP] + ([Factor.RECOVERY_CODE] if factors.recovery_codes else [])
+    lifetime = int(CHALLENGE_LIFETIME.total_seconds())
+    raise SecondFactorDue(detail=needed, members={"challenge": handle, "expires_in": lifetime, "methods": methods})
+
+
+def _second_proof(challenge: SignInChallenge, code: str, *, realm: Realm, peer: str, now: datetime) -> tuple[str, ...]:
+    try:
+        return prove_code(person=challenge.user, typed=code, realm=realm, address=peer, now=now)
+    except FactorRefused as error:
+        raise SecondFactorRefused(detail=str(error)) from error
+    except TooManyAttempts as error:
+        raise _too_many(error) from error
+
+
+def _too_many(error: TooManyAttempts) -> TooManyRequests:
+    return TooManyRequests(detail="limit", retry_after=math.ceil(error.retry_after.total_seconds()))

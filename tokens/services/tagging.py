@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from accounts.models import SignInChallenge
 from keys import api
 from realms.models import Realm
 from tokens.authorization import Authorization
@@ -34,6 +35,22 @@ def refresh_token_for(authorization: Authorization, *, realm: Realm, now: dateti
         grant_id=authorization.grant_id,
         generation=authorization.generation,
     )
+    return encode(handle, api.mac(handle.message(), realm=realm, kid=kid, now=now))
+
+
+def challenge_for(challenge: SignInChallenge, *, realm: Realm, now: datetime) -> str:
+    """The handle of half a sign-in, for whoever has no browser that could hold it.
+
+    Arguments:
+        challenge: the half.
+        realm: where it was proved.
+        now: aware.
+
+    Raises:
+        KeysError: no key may tag now.
+    """
+    kid = api.tagging_kid(realm=realm, expires_at=challenge.expires_at, at=now)
+    handle = Handle(HandlePurpose.CHALLENGE, kid, settings.IDP_HANDLE_EPOCH, challenge.pk, generation=0)
     return encode(handle, api.mac(handle.message(), realm=realm, kid=kid, now=now))
 
 

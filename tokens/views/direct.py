@@ -1,4 +1,4 @@
-"""`/auth`, `/auth/refresh` and `/auth/logout`: first-party direct sign-in."""
+"""`/auth`, `/auth/mfa`, `/auth/refresh` and `/auth/logout`: first-party direct sign-in."""
 
 from django.utils import timezone
 
@@ -14,6 +14,14 @@ class SignInView(ProtocolView):
     def respond(self, request: ProtocolRequest, realm: Realm) -> ProtocolResponse:
         """See `direct.sign_in`."""
         return direct.sign_in(request, realm=realm, now=timezone.now())
+
+
+class SecondFactorView(ProtocolView):
+    """Tokens for a challenge and a code."""
+
+    def respond(self, request: ProtocolRequest, realm: Realm) -> ProtocolResponse:
+        """See `direct.complete`."""
+        return direct.complete(request, realm=realm, now=timezone.now())
 
 
 class RefreshView(ProtocolView):

@@ -9,6 +9,12 @@ from accounts.views.linked import LinkedView
 from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
 from accounts.views.registration import RegistrationView
 from accounts.views.second_factor import SecondFactorView
+from accounts.views.second_factor_passkeys import (
+    SecondFactorPasskeyOptionsView,
+    SecondFactorPasskeyView,
+    SetUpPasskeyOptionsView,
+    SetUpPasskeyView,
+)
 from accounts.views.second_factor_set_up import SetUpView
 from accounts.views.security import SecurityView
 from accounts.views.sign_in import SignedInView, SignInView
@@ -18,6 +24,18 @@ from accounts.views.upstream_link import LinkView
 urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign-in"),
     path("sign-in/second-factor", SecondFactorView.as_view(), name="second-factor"),
+    path("sign-in/second-factor/passkey", SecondFactorPasskeyView.as_view(), name="second-factor-passkey"),
+    path(
+        "sign-in/second-factor/passkey/options",
+        SecondFactorPasskeyOptionsView.as_view(),
+        name="second-factor-passkey-options",
+    ),
+    path("sign-in/set-up-second-factor/passkey", SetUpPasskeyView.as_view(), name="second-factor-set-up-passkey"),
+    path(
+        "sign-in/set-up-second-factor/passkey/options",
+        SetUpPasskeyOptionsView.as_view(),
+        name="second-factor-set-up-passkey-options",
+    ),
     path("sign-in/set-up-second-factor", SetUpView.as_view(), name="second-factor-set-up"),
     path("sign-in/passkey", SignInPasskeyView.as_view(), name="sign-in-passkey"),
     path("sign-in/passkey/options", SignInPasskeyOptionsView.as_view(), name="sign-in-passkey-options"),

@@ -186,7 +186,7 @@ class UserCodeRefused(OAuthError):
     description = "This code is wrong, or it has expired or was used already."
 
 
-class SecondFactorDue(OAuthError):
+class ProofDemanded(OAuthError):
     """A device's person has proved less than its client or realm demands: their page leads to where they do.
 
     Arguments:

@@ -42,17 +42,18 @@ class PasskeyForm:
     button: str
 
 
-def passkey_form(page: Page, button: str, *, action: str, following: str) -> PasskeyForm:
+def passkey_form(page: Page, button: str, text: str, *, action: str, following: str = "") -> PasskeyForm:
     """The form with which a passkey is used.
 
     Arguments:
         page: whose realm and language go on.
         button: its id.
+        text: what it says.
         action: the name of the view that takes the answer; its options' is `action` with `-options`.
-        following: where the sign-in leads to in the end, "" for nowhere; checked before.
+        following: what the address says of where the sign-in leads to, "" for nothing; checked before.
     """
     answered, asked = page.link(action, following=following), page.link(f"{action}-options")
-    return PasskeyForm(button, "get", answered, asked, gettext("Sign in with a passkey"))
+    return PasskeyForm(button, "get", answered, asked, text)
 
 
 class PasskeyOptionsView(Page):

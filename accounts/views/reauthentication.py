@@ -10,9 +10,7 @@ from accounts import browser
 from accounts.acr import SECOND_FACTOR
 from accounts.selectors import LiveSession
 from accounts.selectors.factors import factors_of
-from accounts.services.sign_in import SignedIn
 from accounts.views.account import AccountPage
-from accounts.views.arrival import arrive
 from accounts.views.page import Page, see_other
 
 FRESH = timedelta(minutes=10)  # from the proof; long enough for a form, short enough for a browser left behind
@@ -37,13 +35,11 @@ def is_proven(live: LiveSession, now: datetime) -> bool:
     return is_fresh(live, now) and not lacks_second_factor(live)
 
 
-def prove_again(
-    request: HttpRequest, live: LiveSession, now: datetime, *, page: Page, following: str
-) -> HttpResponse | None:
+def prove_again(live: LiveSession, now: datetime, *, page: Page, following: str) -> HttpResponse | None:
     """What has to be proved first.
 
-    A proof that is too old is given anew on the sign-in page, where anything does that signs in. One that is
-    fresh and lacks the second factor is the first half of a sign-in.
+    A proof that is too old is given anew on the sign-in page, where anything does that signs in. To one that is
+    fresh and lacks the second factor, that is added.
 
     Arguments:
         live: who is signed in.
@@ -57,11 +53,7 @@ def prove_again(
     if not is_fresh(live, now):
         address = page.link("sign-in", following=following)
         return see_other(f"{address}&{urlencode({'login_hint': live.person.username, 'prompt': 'login'})}")
-    if lacks_second_factor(live):
-        session = live.session
-        half = SignedIn(live.person, live.roles, session.auth_time, tuple(session.methods))
-        return arrive(request, half, page=page, following=following)
-    return None
+    return see_other(page.link("second-factor", following=following)) if lacks_second_factor(live) else None
 
 
 class ProvenPage(AccountPage):
@@ -80,4 +72,4 @@ class ProvenPage(AccountPage):
         live = browser.current(request, realm=self.realm, now=now)
         if live is None:
             return None
-        return prove_again(request, live, now, page=self, following=self.address(self.name))
+        return prove_again(live, now, page=self, following=self.address(self.name))

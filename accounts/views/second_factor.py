@@ -13,6 +13,7 @@ from accounts.selectors.factors import factors_of
 from accounts.services.second_factors import prove_code
 from accounts.views.credentials import Refused
 from accounts.views.page import see_other
+from accounts.views.passkey_forms import party_here, passkey_form
 from accounts.views.second_proof import Asked, SecondProofPage
 
 
@@ -23,7 +24,7 @@ class SecondFactorView(SecondProofPage):
 
     name = "second-factor"
     template = "accounts/second_factor.html"
-    fields = ("code", "recovery_code")
+    fields: tuple[str, ...] = ("code", "recovery_code")
 
     def elsewhere(
         self,
@@ -42,7 +43,12 @@ class SecondFactorView(SecondProofPage):
         """What they have."""
         factors = factors_of(asked.person)
         by_recovery_code = bool(fields["recovery_code"]) and not fields["code"]
-        return {"factors": factors, "by_recovery_code": by_recovery_code or not factors.totp}
+        passkey = passkey_form(self, "passkey-use", gettext("Use a passkey"), action="second-factor-passkey")
+        return {
+            "factors": factors,
+            "by_recovery_code": by_recovery_code or not factors.totp,
+            "passkey": passkey if factors.passkeys and party_here() else None,
+        }
 
     def prove(
         self, request: HttpRequest, asked: Asked, fields: Mapping[str, str], now: datetime, *, following: str

@@ -18,6 +18,7 @@ from accounts.selectors.factors import enrolling_totp, factors_of
 from accounts.services.second_factors import begin_totp, confirm_totp, make_recovery_codes
 from accounts.views.credentials import Refused
 from accounts.views.page import see_other
+from accounts.views.passkey_forms import party_here
 from accounts.views.reauthentication import prove_again
 from accounts.views.second_proof import Asked, SecondProofPage
 
@@ -32,9 +33,16 @@ class SetUpView(SecondProofPage):
 
     name = "second-factor-set-up"
     template = "accounts/second_factor_set_up.html"
-    fields = ("code", "enrolment")
+    fields: tuple[str, ...] = ("code", "enrolment")
 
-    def elsewhere(self, request: HttpRequest, asked: Asked, now: datetime, *, following: str) -> HttpResponse | None:
+    def elsewhere(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        asked: Asked,
+        now: datetime,
+        *,
+        following: str,
+    ) -> HttpResponse | None:
         """Whoever has a second factor proves that; whoever signed in long ago does it again before they add one."""
         if asked.live is not None and SECOND_FACTOR in asked.live.session.methods:
             return see_other(following or self.link("signed-in"))
@@ -44,7 +52,7 @@ class SetUpView(SecondProofPage):
             return see_other(self.link("sign-in", following=following))
         if asked.live is not None:
             here = self.link(self.name, following=following)
-            return prove_again(request, asked.live, now, page=self, following=here)
+            return prove_again(asked.live, now, page=self, following=here)
         return None
 
     def answer(self, request: HttpRequest, slug: str) -> HttpResponseBase:
@@ -60,7 +68,13 @@ class SetUpView(SecondProofPage):
         begun = enrolling_totp(asked.person, known, now=now) if known else None
         begun = begun or begin_totp(person=asked.person, now=now)
         address = totp.key_uri(begun.seed, issuer=self.realm.name, account=asked.person.username)
-        return {"enrolment": begun.id, "qr_code": png_data_uri(address), "key": totp.key_text(begun.seed)}
+        by_passkey = self.link("second-factor-set-up-passkey", following=self.following) if party_here() else ""
+        return {
+            "enrolment": begun.id,
+            "qr_code": png_data_uri(address),
+            "key": totp.key_text(begun.seed),
+            "by_passkey": by_passkey,
+        }
 
     def prove(
         self, request: HttpRequest, asked: Asked, fields: Mapping[str, str], now: datetime, *, following: str

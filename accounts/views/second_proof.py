@@ -22,6 +22,7 @@ from accounts.views.arrival import begin
 from accounts.views.credentials import Refused, once_each, too_many
 from accounts.views.page import BUSY, RETRY, Page, malformed, notice, seconds, see_other
 from keys.errors import KeysError
+from realms.models import Realm
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,26 @@ class Asked:
     live: LiveSession | None
 
 
+def asked_here(request: HttpRequest, *, realm: Realm, now: datetime) -> Asked | None:
+    """Whose proof is due: of the half that the browser holds, else of its session; None where it holds neither.
+
+    Arguments:
+        now: aware time.
+    """
+    challenge = browser.current_challenge(request, realm=realm, now=now)
+    if challenge is not None:
+        return Asked(challenge.user, challenge, None)
+    live = browser.current(request, realm=realm, now=now)
+    return None if live is None else Asked(live.person, None, live)
+
+
 class SecondProofPage(Page):
     """A page on the way from the first proof to the second; everybody else comes to the sign-in page."""
 
     name: str  # in the URL configuration
     template: str
     fields: tuple[str, ...]  # what the form has beside `next`
+    following = ""  # where the way leads to in the end, "" for nowhere; checked
 
     @abstractmethod
     def elsewhere(self, request: HttpRequest, asked: Asked, now: datetime, *, following: str) -> HttpResponse | None:
@@ -79,7 +94,7 @@ class SecondProofPage(Page):
         query, now = once_each(request.GET, ("next",)), timezone.now()
         if query is None:
             return malformed(request)
-        following = self.onward(query["next"])
+        following = self.following = self.onward(query["next"])
         asked = self.asked(request, now)
         if asked is None:
             return see_other(self.link("sign-in", following=following))
@@ -92,7 +107,7 @@ class SecondProofPage(Page):
         fields, now = once_each(request.POST, (*self.fields, "next")), timezone.now()
         if fields is None:
             return malformed(request)
-        following = self.onward(fields["next"])
+        following = self.following = self.onward(fields["next"])
         asked = self.asked(request, now)
         if asked is None:
             return see_other(self.link("sign-in", following=following))
@@ -155,11 +170,7 @@ class SecondProofPage(Page):
 
     def asked(self, request: HttpRequest, now: datetime) -> Asked | None:
         """Whose proof is due: of the half that the browser holds, else of its session; None where it holds neither."""
-        challenge = browser.current_challenge(request, realm=self.realm, now=now)
-        if challenge is not None:
-            return Asked(challenge.user, challenge, None)
-        live = browser.current(request, realm=self.realm, now=now)
-        return None if live is None else Asked(live.person, None, live)
+        return asked_here(request, realm=self.realm, now=now)
 
     def onward(self, text: str) -> str:
         """Where the way leads to in the end, "" for nowhere; checked as on the sign-in page."""

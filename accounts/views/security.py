@@ -63,7 +63,7 @@ class SecurityView(AccountPage):
         chosen = [name for name in ("do", "rename", "remove") if fields and fields[name]]
         if fields is None or len(chosen) != 1:
             return malformed(request)
-        first = prove_again(request, live, now, page=self, following=self.address(self.name))
+        first = prove_again(live, now, page=self, following=self.address(self.name))
         if first is not None:
             return first
         try:

@@ -34,7 +34,8 @@ class SignInView(CredentialsPage):
     def more(self, following: str) -> Mapping[str, object]:
         """The other ways in: to register, if people may; with a passkey, where browsers take them; by a provider."""
         is_open = self.realm.registration == Registration.OPEN
-        passkey = passkey_form(self, "passkey-sign-in", action="sign-in-passkey", following=following)
+        text = gettext("Sign in with a passkey")
+        passkey = passkey_form(self, "passkey-sign-in", text, action="sign-in-passkey", following=following)
         found = self.request.POST if self.request.method == "POST" else self.request.GET
         return {
             "register": self.link("register", following=following) if is_open else "",

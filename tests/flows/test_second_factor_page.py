@@ -259,7 +259,7 @@ class TestTheHalf:
     def test_a_form_of_another_site_proves_nothing(self, seed: bytes) -> None:
         strict = Browser(enforce_csrf_checks=True, raise_request_exception=False)
         page = strict.get("/sign-in").content
-        token = Elements(page).one(name="csrfmiddlewaretoken")["value"] or ""
+        token = Elements(page).first(name="csrfmiddlewaretoken")["value"] or ""
         fields = {"username": "ana", "password": PASSWORD, "csrfmiddlewaretoken": token}
         strict.post("/sign-in", urlencode(fields), FORM, headers={"referer": "https://testserver/sign-in"})
         assert enter(strict, seed).status_code == 403

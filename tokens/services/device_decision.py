@@ -14,7 +14,7 @@ from audit.vocabulary import EventName
 from realms.models import Realm
 from tokens import user_codes
 from tokens.demands import Way
-from tokens.errors import SecondFactorDue, TooManyRequests, UserCodeRefused
+from tokens.errors import ProofDemanded, TooManyRequests, UserCodeRefused
 from tokens.models import DeviceAuthorization, Grant
 from tokens.selectors import undecided_device
 from tokens.services.consent import remember
@@ -46,7 +46,7 @@ def asked_under(
     Raises:
         UserCodeRefused: it is none, or not one that waits for somebody; which is not told.
         TooManyRequests: a limit is reached.
-        SecondFactorDue: the client or its realm demands more than the person proved.
+        ProofDemanded: the client or its realm demands more than the person proved.
     """
     asked, shown = _found_under(typed, realm=realm, live=live, address=address, now=now)
     _refuse_too_little(asked, realm=realm, live=live)
@@ -75,7 +75,7 @@ def _found_under(
 def _refuse_too_little(asked: DeviceAuthorization, *, realm: Realm, live: LiveSession) -> None:
     lacking = lacking_of(live, client=asked.client, realm=realm)
     if lacking:
-        raise SecondFactorDue(set_up=way_of(live.person, to=lacking) is Way.SET_UP)
+        raise ProofDemanded(set_up=way_of(live.person, to=lacking) is Way.SET_UP)
 
 
 def decide(typed: str, *, allowed: bool, realm: Realm, live: LiveSession, address: str, now: datetime) -> None:
@@ -86,7 +86,7 @@ def decide(typed: str, *, allowed: bool, realm: Realm, live: LiveSession, addres
         typed, realm, live, address, now: as `asked_under`; a grant rests on this person and session.
 
     Raises:
-        UserCodeRefused, TooManyRequests, SecondFactorDue: as `asked_under`; nothing was granted. To deny, no second
+        UserCodeRefused, TooManyRequests, ProofDemanded: as `asked_under`; nothing was granted. To deny, no second
             factor is due.
     """
     asked, _shown = _found_under(typed, realm=realm, live=live, address=address, now=now)

@@ -14,7 +14,7 @@ from accounts.addresses import UNKNOWN, address_block
 from accounts.selectors import LiveSession
 from realms.models import Realm
 from tokens import user_codes
-from tokens.errors import InvalidRequest, SecondFactorDue, TooManyRequests, UserCodeRefused
+from tokens.errors import InvalidRequest, ProofDemanded, TooManyRequests, UserCodeRefused
 from tokens.protocol import ProtocolRequest, ProtocolResponse
 from tokens.services import device_authorization
 from tokens.services.device_decision import asked_under, decide
@@ -54,7 +54,7 @@ class DeviceView(ProtocolPage):
             return self._answer(request, typed, decision, live=live, now=now)
         except UserCodeRefused as error:
             return self._form(request, shown, alert=gettext(error.description), status=HTTPStatus.UNPROCESSABLE_ENTITY)
-        except SecondFactorDue as error:
+        except ProofDemanded as error:
             return see_other(self._back_from(step_up_page(set_up=error.set_up), shown))
         except TooManyRequests as error:
             alert = gettext("There were too many attempts. Try again in %(count)s seconds.")

@@ -37,6 +37,7 @@ from tokens.models import Client
 from tokens.parameters import SignInRequest, parse_refresh_token, parse_second_factor, parse_sign_in, wants_expired
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import client_of, grant_of
+from tokens.services.direct_tokens import answer_with, tokens_for
 from tokens.services.issuance import check_keys, issue
 from tokens.services.refresh import redeem
 from tokens.services.revocation import end_grant

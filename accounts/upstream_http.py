@@ -125,7 +125,7 @@ class Upstreams:
                 jwks = remembered.newer_than(jwks)
             return api.verify_foreign_token(token, jwks=jwks, typ="jwt")
         except (TokenRefused, ForeignKeyRefused) as error:
-            raise UpstreamRefused(f"Its ID token is refused: {_told(error)}") from error
+            raise UpstreamRefused(f"Its ID token is refused: {error}") from error
 
     @contextmanager
     def place(self, issuer: str, *, loopback: bool) -> Iterator[None]:
@@ -243,8 +243,3 @@ def _text(received: Received, what: str) -> str:
         return received.body.decode("utf-8")
     except UnicodeDecodeError:
         raise UpstreamRefused(f"Its {what} is not UTF-8.") from None
-
-
-def _told(error: TokenRefused | ForeignKeyRefused) -> str:
-    """The sentence, without what it quotes of the token: that goes to the log."""
-    return str(error) if "'" not in str(error) else "its kid, kind or algorithm is not one of the provider's keys."

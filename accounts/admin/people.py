@@ -9,6 +9,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -44,11 +45,23 @@ def sign_out(*people: User, request: HttpRequest, realm: Realm | None = None) ->
     end_sessions_of(*people, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now(), realm=realm)
 
 
+class LabelledRows(BaseInlineFormSet):  # type: ignore[type-arg]
+    """Rows whose box to delete them has a name of its own, for those who don't see what stands above it."""
+
+    def add_fields(self, form: "ModelForm[Any]", index: int | None) -> None:
+        """Name the box."""
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            row = str(form.instance) if form.instance.pk else "this row"
+            form.fields["DELETE"].widget.attrs["aria-label"] = f"Delete {row}"
+
+
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
     """The realms of a person."""
 
     model = Membership
     form = MembershipForm
+    formset = LabelledRows
     fields = ("realm", "roles")
     extra = 0
 

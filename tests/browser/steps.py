@@ -1,0 +1,24 @@
+"""What people do again and again, and what `make pictures` does with them."""
+
+from tests.browser.person import Person
+
+
+def sign_in(person: Person, username: str, password: str, *, status: int = 200) -> None:
+    """Fill in the sign-in page that is open, and press its button."""
+    person.type(username=username, password=password)
+    person.press("login-submit", status=status)
+
+
+def sign_in_at_account(person: Person, username: str, password: str) -> None:
+    """Sign in, without an application, and land on one's account."""
+    person.open("/account")
+    sign_in(person, username, password)
+    person.is_at("/account")
+
+
+def sign_in_as_operator(person: Person, username: str, password: str) -> None:
+    """Sign in to the admin."""
+    person.open("/admin/")
+    person.type(username=username, password=password)
+    person.press(person.page.get_by_role("button", name="Log in"))
+    person.reads("Overview")

@@ -7,7 +7,7 @@ from idp_project.views import FrontView, LiveView, ReadyView
 from tokens.endpoints import DISCOVERY, METADATA
 from tokens.views.service import DiscoveryView
 
-below_an_issuer = [path("", include(app)) for app in ("keys.urls", "tokens.urls", "accounts.urls")]
+below_an_issuer = [path("", include(app)) for app in ("keys.urls", "tokens.urls", "accounts.urls", "realms.urls")]
 
 # RFC 8414 §3.1 puts the well-known part between the host and the issuer's path.
 inserted = [

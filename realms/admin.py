@@ -1,10 +1,15 @@
-"""Realms in the admin: to look at, and to change how long their tokens live and who makes accounts."""
+"""Realms in the admin: to look at, and to change who makes accounts, what pages look like and how long tokens live."""
+
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from realms.forms import RealmForm
 from realms.models import Realm
+from realms.services import change_logo
+from realms.templatetags.signet_realms import logo_of
 
 
 @admin.register(Realm)
@@ -14,15 +19,29 @@ class RealmAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     form = RealmForm
     list_display = ("slug", "name", "issuer", "enabled", "registration")
     search_fields = ("slug", "name", "issuer")
-    readonly_fields = ("slug", "issuer", "created_at")
+    readonly_fields = ("slug", "issuer", "created_at", "logo")
     fieldsets = (
         (None, {"fields": ("slug", "issuer", "created_at", "name", "enabled", "registration")}),
         ("Sign-in", {"fields": ("require_second_factor",)}),
+        ("Looks", {"fields": ("accent", "accent_dark", "logo", "picture", "without_picture")}),
         (
             "Lifetimes",
             {"fields": ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")},
         ),
     )
+
+    @admin.display(description="Logo now")
+    def logo(self, realm: Realm) -> str:
+        """The realm's logo, as its pages show it."""
+        address = logo_of(realm)
+        return format_html('<img src="{}" class="realm-logo" alt="The logo">', address) if address else "Signet's own"
+
+    def save_model(self, request: HttpRequest, obj: Realm, form: Any, change: bool) -> None:  # noqa: FBT001  (Django's)
+        """Save, and change the logo where that was asked for; a new one wins over its removal."""
+        super().save_model(request, obj, form, change)
+        picture = form.cleaned_data["picture"]
+        if picture is not None or form.cleaned_data["without_picture"]:
+            change_logo(obj, picture=picture)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  (Django's)
         """No: a realm needs its keys, and is made by a command."""

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from realms.pictures import MEDIA_TYPES, MOST_BYTES
 from realms.vocabulary import Registration
 
 SLUG_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -34,11 +35,10 @@ class Realm(models.Model):
         choices=[(item.value, item.value) for item in Registration],
     )
     require_second_factor = models.BooleanField(default=False, db_default=False)
-    # What its pages look like: colours as #rrggbb, "" for Signet's own; the logo a small picture, served from here.
+    # What its pages look like: colours as #rrggbb, "" for Signet's own; the digest of its logo, "" where it has none.
     accent = models.CharField(max_length=7, blank=True, default="", db_default="")
     accent_dark = models.CharField(max_length=7, blank=True, default="", db_default="")
-    logo = models.BinaryField(max_length=131_072, null=True, editable=False)
-    logo_type = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
+    logo_digest = models.CharField(max_length=16, blank=True, default="", db_default="", editable=False)
     access_token_lifetime = models.DurationField(default=timedelta(minutes=10))
     refresh_idle_lifetime = models.DurationField(default=timedelta(days=7))
     refresh_absolute_lifetime = models.DurationField(default=timedelta(days=30))
@@ -56,10 +56,6 @@ class Realm(models.Model):
                 name="realm_colours_are_colours", condition=Q(accent__regex=_COLOUR, accent_dark__regex=_COLOUR)
             ),
             models.CheckConstraint(
-                name="realm_logo_has_a_type",
-                condition=Q(logo__isnull=True, logo_type="") | (Q(logo__isnull=False) & ~Q(logo_type="")),
-            ),
-            models.CheckConstraint(
                 name="realm_access_token_at_most_15_minutes",
                 condition=Q(access_token_lifetime__gt=timedelta(0), access_token_lifetime__lte=timedelta(minutes=15)),
             ),
@@ -74,3 +70,19 @@ class Realm(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Logo(models.Model):
+    """The picture of a realm, apart from its row: no request but the one for the picture loads it."""
+
+    realm = models.OneToOneField(Realm, on_delete=models.CASCADE, primary_key=True, editable=False)
+    media_type = models.CharField(max_length=16, choices=[(item, item) for item in MEDIA_TYPES])
+    picture = models.BinaryField(max_length=MOST_BYTES)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="logo_is_a_picture", condition=Q(media_type__in=MEDIA_TYPES)),
+        ]
+
+    def __str__(self) -> str:
+        return f"Logo of {self.realm_id}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields
 
-from realms.models import Realm
+from realms.models import Logo, Realm
 from realms.terms import Terms
 from realms.vocabulary import Registration
 
@@ -18,6 +18,11 @@ def default_realm() -> Realm | None:
 def realm_by_slug(slug: str) -> Realm | None:
     """The realm with this slug, or None."""
     return Realm.objects.filter(slug=slug).first()
+
+
+def logo_of(realm: Realm) -> Logo | None:
+    """The realm's picture, or None."""
+    return Logo.objects.filter(realm=realm).first()
 
 
 def all_realms() -> Sequence[Realm]:

@@ -1,11 +1,15 @@
 """Writing realms. Whoever calls records the event: the audit stands above this app."""
 
+import hashlib
 import re
 from dataclasses import asdict
 from datetime import datetime
 
+from django.db import transaction
+
 from realms.errors import IssuerMoved, TermsRefused
-from realms.models import SLUG_PATTERN, Realm
+from realms.models import SLUG_PATTERN, Logo, Realm
+from realms.pictures import Picture
 from realms.selectors import DEFAULT_SLUG, issuer_of
 from realms.terms import Terms, faults
 
@@ -63,6 +67,23 @@ def change_realm(realm: Realm, *, terms: Terms) -> Realm:
     Realm.objects.filter(pk=realm.pk).update(**asdict(terms))
     realm.refresh_from_db()
     return realm
+
+
+def change_logo(realm: Realm, *, picture: Picture | None) -> None:
+    """Give a realm a logo, or take it away.
+
+    Arguments:
+        realm: is brought up to date.
+        picture: what its pages show from now on; None for Signet's own.
+    """
+    realm.logo_digest = hashlib.sha256(picture.content).hexdigest()[:16] if picture else ""
+    with transaction.atomic():
+        if picture is None:
+            Logo.objects.filter(realm=realm).delete()
+        else:
+            values = {"media_type": picture.media_type, "picture": picture.content}
+            Logo.objects.update_or_create(realm=realm, defaults=values)
+        Realm.objects.filter(pk=realm.pk).update(logo_digest=realm.logo_digest)
 
 
 def refuse_terms(terms: Terms) -> None:

@@ -48,6 +48,8 @@ class Command(BaseCommand):
             default=None,  # not said, which is another thing than no for a realm that is there
             help="everybody has to prove a second factor",
         )
+        parser.add_argument("--accent", help="the colour of its pages' links and buttons, such as #1f6f54")
+        parser.add_argument("--accent-dark", help="the same in the dark scheme")
         for option, what in _LIFETIMES:
             parser.add_argument(option, help=f"{what}, ISO 8601 such as PT5M")
 

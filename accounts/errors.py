@@ -57,6 +57,12 @@ class HashingBusy(AccountsError):
 
 class DeviceNameRefused(AccountsError):
     """A device can't be called that."""
+class LastSuperuser(AccountsError):
+    """The only active superuser can't be deleted: nobody could make another."""
+
+
+class PersonGone(AccountsError):
+    """The person was deleted in this moment."""
 
 
 class ChallengeOver(AccountsError):

@@ -1,8 +1,10 @@
 """What apps above register with accounts, which knows none of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
+
+from accounts.models import User
 
 # Called in the transaction that ends sessions: takes their primary keys and the time. What it raises undoes the end.
 SessionsEnded = Callable[[Sequence[int], datetime], None]
@@ -12,6 +14,10 @@ DevicesRemoved = Callable[[Sequence[UUID], str, datetime], None]
 
 _listeners: list[SessionsEnded] = []
 _device_listeners: list[DevicesRemoved] = []
+# What an app above stores about a person: lists of JSON objects, by name. Nothing secret is in them.
+StoredAbout = Callable[[User], Mapping[str, Sequence[Mapping[str, object]]]]
+
+_stores: list[StoredAbout] = []
 
 
 def register_sessions_ended(function: SessionsEnded) -> None:
@@ -47,3 +53,12 @@ def devices_removed(devices: Sequence[UUID], *, actor: str, now: datetime) -> No
     """
     for function in _device_listeners:
         function(devices, actor, now)
+def register_stored_about(function: StoredAbout) -> None:
+    """Have a function asked for what is stored about a person."""
+    if function not in _stores:
+        _stores.append(function)
+
+
+def stored_above(person: User) -> dict[str, Sequence[Mapping[str, object]]]:
+    """What the apps above store about a person, by name."""
+    return {name: rows for function in _stores for name, rows in function(person).items()}

@@ -13,6 +13,7 @@ _PAGES = (
     "account",
     "account/sessions",
     "account/applications",
+    "account/data",
     "account/devices",
     "account/security",
     "account/security/app",

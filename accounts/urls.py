@@ -18,6 +18,7 @@ from accounts.views.second_factor_passkeys import (
 from accounts.views.second_factor_set_up import SetUpView
 from accounts.views.security import SecurityView
 from accounts.views.sign_in import SignedInView, SignInView
+from accounts.views.stored import StoredView
 from accounts.views.upstream import CallbackView, StartView
 from accounts.views.upstream_link import LinkView
 
@@ -51,5 +52,6 @@ urlpatterns = [
     path("upstream/<slug:provider>/start", StartView.as_view(), name="upstream-start"),
     path("upstream/<slug:provider>/callback", CallbackView.as_view(), name="upstream-callback"),
     path("account/devices", DevicesView.as_view(), name="account-devices"),
+    path("account/data", StoredView.as_view(), name="account-data"),
     path("register", RegistrationView.as_view(), name="register"),
 ]

@@ -27,6 +27,7 @@ class EventName(StrEnum):
     ROLE_DELETED = "role.deleted"
     FACTORS_RESET = "factors.reset"
     LIMIT_LIFTED = "limit.lifted"
+    PERSON_COPIED = "person.copied"
     REGISTRATION_REFUSED = "registration.refused"
     REGISTRATION_LIMITED = "registration.limited"
     MEMBERSHIP_CHANGED = "membership.changed"

@@ -1,6 +1,7 @@
 """What people can prove beside a password, and sessions that were proved that way, without the pages in between."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.utils import timezone
 
@@ -15,6 +16,12 @@ from tests.provider import Browser
 
 WITH_A_CODE = (PASSWORD, "otp", "mfa")
 BY_PASSKEY = ("pop", "user", "mfa")
+
+
+def referring_to_people() -> list[tuple[Any, str]]:
+    """Every table that refers to a person, as model and column; hidden ones too."""
+    found = [field for field in User._meta.get_fields(include_hidden=True) if field.auto_created and not field.concrete]
+    return [(field.related_model, field.field.name) for field in found]  # type: ignore[union-attr]
 
 
 def give_app(person: User) -> None:

@@ -9,7 +9,11 @@ class TokensConfig(AppConfig):
         """Register chores, what a compromise hits, whose scripts may read, and who hears of sign-outs."""
         from corsheaders.signals import check_request_enabled  # noqa: PLC0415
 
-        from accounts.hooks import register_devices_removed, register_sessions_ended  # noqa: PLC0415
+        from accounts.hooks import (  # noqa: PLC0415
+            register_devices_removed,
+            register_sessions_ended,
+            register_stored_about,
+        )
         from keys.hooks import register_housekeeping, register_impact  # noqa: PLC0415
         from tokens.cors import may_be_read  # noqa: PLC0415  (models, once they are loaded)
         from tokens.selectors import impact  # noqa: PLC0415  (models, once they are loaded)
@@ -19,6 +23,7 @@ class TokensConfig(AppConfig):
         from tokens.services.logouts import purge_old_logouts, queue_logouts  # noqa: PLC0415
         from tokens.services.revocation import purge_dead_grants  # noqa: PLC0415
         from tokens.services.spent_tokens import purge_spent_tokens  # noqa: PLC0415
+        from tokens.stored import stored_about  # noqa: PLC0415
 
         register_housekeeping("dead device authorizations", purge_dead_device_authorizations)
         register_housekeeping("dead grants", purge_dead_grants)
@@ -30,3 +35,4 @@ class TokensConfig(AppConfig):
         check_request_enabled.connect(may_be_read)
         register_sessions_ended(queue_logouts)
         register_devices_removed(end_grants_on)
+        register_stored_about(stored_about)

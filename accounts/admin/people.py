@@ -24,9 +24,9 @@ from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, Pers
 from accounts.models import Membership, User
 from accounts.selectors import may_touch, with_rights
 from accounts.selectors.factors import factors_of
+from accounts.services.deletion import part_with
 from accounts.services.people import (
     record_membership,
-    record_people_deleted,
     record_person_changed,
     record_person_created,
 )
@@ -215,8 +215,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
             super().delete_queryset(request, queryset)
 
     def _part_with(self, people: list[User], request: HttpRequest) -> None:
-        sign_out(*people, request=request)
-        record_people_deleted(people, actor=acting(request), now=timezone.now())
+        part_with(people, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with them; nobody needs a permission of its own for each kind of it."""

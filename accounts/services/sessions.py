@@ -4,11 +4,11 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session as CookieSession
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from accounts.acr import joined
-from accounts.errors import ChallengeOver
+from accounts.errors import ChallengeOver, PersonGone
 from accounts.hooks import sessions_ended
 from accounts.models import Device, Session, User
 from accounts.selectors import SESSION_LIFETIME, LiveSession, lineage_of
@@ -39,7 +39,21 @@ def begin_session(
         replacing: the session that the same browser had in this realm. Somebody else's ends with this; the
             same person's goes on for the clients that know it, and ends with this one.
         device: the browser, as the person's device; None where nobody knows it.
+
+    Raises:
+        PersonGone: they were deleted since the proof.
     """
+    try:
+        return _begin(realm=realm, signed_in=signed_in, replacing=replacing, device=device, now=now)
+    except IntegrityError as error:
+        if User.objects.filter(pk=signed_in.person.pk).exists():
+            raise
+        raise PersonGone("The person was deleted in this moment.") from error
+
+
+def _begin(
+    *, realm: Realm, signed_in: SignedIn, replacing: Session | None, device: Device | None, now: datetime
+) -> Session:
     person = signed_in.person
     continued = replacing if replacing is not None and replacing.user_id == person.pk else None
     with transaction.atomic():

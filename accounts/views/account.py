@@ -70,6 +70,7 @@ class AccountPage(Page):
             "security": self.link("account-security"),
             "linked": self.link("account-linked"),
             "devices": self.link("account-devices"),
+            "data": self.link("account-data"),
         }
 
     def post(self, request: HttpRequest) -> HttpResponse:

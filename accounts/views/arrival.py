@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts import browser, device_cookie
+from accounts.errors import PersonGone
 from accounts.models import Session
 from accounts.services.challenges import Due, begin_challenge, due
 from accounts.services.devices import begin_session_on_device
@@ -24,7 +25,10 @@ def arrive(request: HttpRequest, signed_in: SignedIn, *, page: Page, following: 
     """
     needed = due(signed_in, realm=page.realm)
     if needed is Due.NOTHING:
-        begin(request, signed_in, realm=page.realm)
+        try:
+            begin(request, signed_in, realm=page.realm)
+        except PersonGone:
+            return see_other(page.link("sign-in", following=following))
         return see_other(following or page.link("signed-in"))
     challenge = begin_challenge(realm=page.realm, signed_in=signed_in, now=timezone.now())
     browser.remember_challenge(request, challenge)

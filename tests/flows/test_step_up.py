@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import acr
@@ -23,7 +24,7 @@ from tests.provider import Browser, make_person, make_realm
 from tokens.models import Client, Grant
 from tokens.vocabulary import ResponseType
 
-PROVE, SET_UP = "/second-factor", "/second-factor-set-up"
+PROVE, SET_UP = reverse("second-factor"), reverse("second-factor-set-up")
 UNMET = "unmet_authentication_requirements"
 
 

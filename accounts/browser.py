@@ -12,12 +12,15 @@ from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
 from accounts.cookie_sessions import SIDS
-from accounts.models import Session, SignInChallenge
+from accounts.models import MailedLink, Session, SignInChallenge
 from accounts.selectors import LiveSession, live_session
 from accounts.selectors.factors import standing_challenge
+from accounts.selectors.mail import standing_link
+from accounts.vocabulary import LinkPurpose
 from realms.models import Realm
 
 _CHALLENGES = "signet.challenges"  # {realm slug: id}
+_LINKS = "signet.links"  # {purpose: id}
 
 
 def remember(request: HttpRequest, session: Session) -> None:
@@ -86,6 +89,41 @@ def forget_challenge(request: HttpRequest, realm: Realm) -> None:
         request.session[_CHALLENGES] = rest
     else:
         request.session.pop(_CHALLENGES, None)
+
+
+def remember_link(request: HttpRequest, link: MailedLink) -> None:
+    """Have the browser hold a link whose secret it showed, under another key than before: a planted cookie gets none.
+
+    Arguments:
+        link: takes the place of another one for the same purpose.
+    """
+    request.session.cycle_key()
+    request.session[_LINKS] = {**_links(request), link.purpose: str(link.pk)}
+    rotate_token(request)
+
+
+def current_link(request: HttpRequest, *, purpose: LinkPurpose, realm: Realm, now: datetime) -> MailedLink | None:
+    """The mailed link that the browser holds for a purpose, or None where none stands in this realm.
+
+    Arguments:
+        now: aware time.
+    """
+    found = _links(request).get(purpose.value)
+    return None if found is None else standing_link(UUID(found), purpose=purpose, realm=realm, now=now)
+
+
+def forget_link(request: HttpRequest, purpose: LinkPurpose) -> None:
+    """Have the browser hold no link for a purpose any more."""
+    rest = {held: link for held, link in _links(request).items() if held != purpose.value}
+    if rest:
+        request.session[_LINKS] = rest
+    else:
+        request.session.pop(_LINKS, None)
+
+
+def _links(request: HttpRequest) -> dict[str, str]:
+    found: dict[str, str] = request.session.get(_LINKS, {})
+    return found
 
 
 def _challenges(request: HttpRequest) -> dict[str, str]:

@@ -37,6 +37,10 @@ ADDRESS = Budget("address", burst=100, interval=timedelta(seconds=6))
 ACCOUNT = Budget("account", burst=60, interval=timedelta(seconds=20))
 # One address makes accounts, and asks which names are taken: a class of 50 at once, then 720 a day.
 REGISTRATION = Budget("registration", burst=50, interval=timedelta(minutes=2))
+# One network address has mails sent: an office may forget its passwords, nobody floods the mail server.
+MAIL_ADDRESS = Budget("mail-address", burst=30, interval=timedelta(minutes=2))
+# One mailbox gets mails that somebody else asked for; four an hour keep nobody from theirs.
+MAIL_RECIPIENT = Budget("mail-recipient", burst=5, interval=timedelta(minutes=15))
 
 # One person guesses at user codes (RFC 8628 §5.1). Of 20^8 codes they try some twenty while one lives.
 USER_CODE_PERSON = Budget("user-code-person", burst=10, interval=timedelta(minutes=1))

@@ -56,6 +56,17 @@ def check_username(text: str) -> str:
     return text
 
 
+def check_own_username(text: str) -> str:
+    """A user name that somebody may choose for themselves: one that can't be read as an address.
+
+    Raises:
+        NameRefused: it has an @ in it, or something that folds to one, or nobody may have it.
+    """
+    if "@" in canonical(check_username(text)):
+        raise NameRefused("A user name has no @: people sign in with their address as well.")
+    return text
+
+
 def check_email(text: str) -> str:
     """An email address that a person may have, or "".
 

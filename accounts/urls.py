@@ -4,9 +4,18 @@ from django.urls import path
 
 from accounts.views.account import AccountView, SessionsView
 from accounts.views.account_factors import AddAppView, AddPasskeyOptionsView, AddPasskeyView
+from accounts.views.addresses import AddressConfirmedView, ConfirmAddressView, EmailView, LookAtYourMailView
 from accounts.views.devices import DevicesView
+from accounts.views.invitations import InvitationView, JoinView
 from accounts.views.linked import LinkedView
 from accounts.views.passkeys import SignInPasskeyOptionsView, SignInPasskeyView
+from accounts.views.passwords import (
+    NewPasswordView,
+    PasswordChangedView,
+    PasswordView,
+    ResetPasswordView,
+    ResetSentView,
+)
 from accounts.views.registration import RegistrationView
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_passkeys import (
@@ -53,5 +62,16 @@ urlpatterns = [
     path("upstream/<slug:provider>/callback", CallbackView.as_view(), name="upstream-callback"),
     path("account/devices", DevicesView.as_view(), name="account-devices"),
     path("account/data", StoredView.as_view(), name="account-data"),
+    path("account/email", EmailView.as_view(), name="account-email"),
+    path("account/password", PasswordView.as_view(), name="account-password"),
+    path("confirm-address", ConfirmAddressView.as_view(), name="confirm-address"),
+    path("address-confirmed", AddressConfirmedView.as_view(), name="address-confirmed"),
+    path("look-at-your-mail", LookAtYourMailView.as_view(), name="look-at-your-mail"),
+    path("reset-password", ResetPasswordView.as_view(), name="reset-password"),
+    path("reset-password/sent", ResetSentView.as_view(), name="reset-password-sent"),
+    path("new-password", NewPasswordView.as_view(), name="new-password"),
+    path("password-changed", PasswordChangedView.as_view(), name="password-changed"),
+    path("invitation", InvitationView.as_view(), name="invitation"),
+    path("invitation/join", JoinView.as_view(), name="invitation-join"),
     path("register", RegistrationView.as_view(), name="register"),
 ]

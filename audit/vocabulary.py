@@ -60,11 +60,12 @@ class EventName(StrEnum):
     LOGOUT_GIVEN_UP = "logout.given_up"
     LOGOUT_RETRIED = "logout.retried"
     MAIL_GIVEN_UP = "mail.given_up"
+    MAIL_LIMITED = "mail.limited"
     LINK_MAILED = "link.mailed"
     LINK_WITHDRAWN = "link.withdrawn"
     ADDRESS_CONFIRMED = "address.confirmed"
-    PASSWORD_RESET_ASKED = "password.reset_asked"
-    PASSWORD_CHANGED = "password.changed"
+    PASSWORD_RESET_ASKED = "password.reset_asked"  # noqa: S105  (a name)
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105  (a name)
     INVITATION_ACCEPTED = "invitation.accepted"
     UPSTREAM_CREATED = "upstream.created"
     UPSTREAM_CHANGED = "upstream.changed"

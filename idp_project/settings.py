@@ -47,6 +47,9 @@ IDP_HANDLE_EPOCH = env.int("IDP_HANDLE_EPOCH", default=0)
 IDP_EXPIRED_TOKENS = env.bool("IDP_EXPIRED_TOKENS", default=False)
 IDP_PASSWORD_HASHES_IN_FLIGHT = env.int("IDP_PASSWORD_HASHES_IN_FLIGHT", default=4)
 
+IDP_BREACHED_PASSWORDS_FILE = env.str("IDP_BREACHED_PASSWORDS_FILE", default="")
+IDP_BREACHED_PASSWORDS_URL = env.str("IDP_BREACHED_PASSWORDS_URL", default="")
+
 # --- Mail to people (none where no address is given) ---------------------------------------------------------
 _mail = env.mail("IDP_EMAIL_URL")
 IDP_CAN_MAIL = bool(_mail)
@@ -136,9 +139,10 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.LimitedBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.password_validators.Length"},
+    {"NAME": "accounts.password_validators.BesideContext"},
+    {"NAME": "accounts.password_validators.Uncommon"},
+    {"NAME": "accounts.password_validators.NotBreached"},
 ]
 LOGIN_URL = "admin:login"
 

@@ -1,11 +1,11 @@
 """Reading mail as a person does: what was sent, and the link in it."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import LazySettings
 from django.core import mail
 from django.utils import timezone
 
@@ -33,8 +33,8 @@ class Mailbox:
 
 
 @pytest.fixture
-def mailbox(settings: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+def mailbox(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
     """An installation that sends mail."""
-    settings.IDP_CAN_MAIL = True  # type: ignore[attr-defined]
+    settings.IDP_CAN_MAIL = True
     monkeypatch.setattr(courier, "wake", lambda: None)
-    yield Mailbox()
+    return Mailbox()

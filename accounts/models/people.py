@@ -21,6 +21,7 @@ from accounts.fields import (
 )
 from accounts.models.rules import is_array
 from accounts.names import MAX_EMAIL, MAX_USERNAME, canonical
+from accounts.passwords import prepared
 from accounts.profile import MAX_ADDRESS, MAX_LOCALE, MAX_NAME, MAX_PHONE_NUMBER, MAX_ZONEINFO
 from realms.models import Realm
 
@@ -93,6 +94,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     created_at = models.DateTimeField(editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
+    words_of_context: tuple[str, ...] = ()  # no column: what a new password may not be made of, beside the person's own
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -126,8 +128,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         Every way to another password leads through here, and most are Django's own, which hand over no
         time. A hash that is renewed at a sign-in saves the password's column alone, so it ends nothing.
         """
-        super().set_password(raw_password)
+        super().set_password(None if raw_password is None else prepared(raw_password))
         self._end_what_was_got()
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether this is the password, whatever keyboard wrote it; whoever lacks one costs a hash too."""
+        return super().check_password(None if raw_password is None else prepared(raw_password))
 
     def set_unusable_password(self) -> None:
         """Have no password any more; what was got with the old one ends too."""

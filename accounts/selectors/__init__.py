@@ -5,10 +5,13 @@ from accounts.selectors.operators import may_touch, with_rights
 from accounts.selectors.people import (
     Candidate,
     address_taken,
+    may_be_member,
     name_taken,
     named,
+    owner_of_address,
     person_facts,
     person_of,
+    reset_candidate,
     sign_in_candidate,
     subject_exists,
     user_exists,
@@ -24,6 +27,7 @@ from accounts.selectors.sessions import (
 
 __all__ = [
     "SESSION_LIFETIME", "Candidate", "LiveSession", "address_taken", "devices_of", "facts_of", "lineage_of",
-    "live_session", "may_touch", "name_taken", "named", "own_device", "own_session", "person_facts", "person_of",
-    "sign_in_candidate", "standing_sessions", "subject_exists", "user_exists", "with_rights",
+    "live_session", "may_be_member", "may_touch", "name_taken", "named", "own_device", "own_session",
+    "owner_of_address", "person_facts", "person_of", "reset_candidate", "sign_in_candidate", "standing_sessions",
+    "subject_exists", "user_exists", "with_rights",
 ]  # fmt: skip

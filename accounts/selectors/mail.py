@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Min
 
-from accounts.models import MailedLink, OutgoingMail
+from accounts.models import MailedLink, OutgoingMail, User
 from accounts.vocabulary import LinkPurpose
 from realms.models import Realm
 
@@ -30,3 +30,13 @@ def standing_link(link_id: UUID, *, purpose: LinkPurpose, realm: Realm, now: dat
     """The link with this id, by the same rules as `link_with`."""
     standing = MailedLink.objects.select_related("user", "realm")
     return standing.filter(pk=link_id, purpose=purpose, realm=realm, used_at=None, expires_at__gt=now).first()
+
+
+def awaited_address(person: User, *, now: datetime) -> str:
+    """The address that a person has still to confirm; "" for none.
+
+    Arguments:
+        now: aware time.
+    """
+    theirs = MailedLink.objects.filter(purpose=LinkPurpose.CONFIRM_ADDRESS, user=person)
+    return theirs.filter(used_at=None, expires_at__gt=now).values_list("email", flat=True).first() or ""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Case, OuterRef, Q, Subquery, Value, When
 
 from accounts.claims import PersonFacts
 from accounts.models import Membership, PersonalKey, User
@@ -26,12 +26,14 @@ def subject_exists(subject: str) -> bool:
 
 
 def name_taken(username: str, *, by_other_than: int | None) -> bool:
-    """Whether somebody else has a name that reads the same.
+    """Whether somebody else has a name that reads the same, or an address: they sign in with that too.
 
     Arguments:
         by_other_than: primary key of the person who may have it, or None.
     """
-    return User.objects.filter(_other_than(by_other_than), username_canonical=canonical(username)).exists()
+    asked = canonical(username)
+    theirs = Q(username_canonical=asked) | Q(email_canonical=asked)
+    return User.objects.filter(_other_than(by_other_than), theirs).exists()
 
 
 def address_taken(email: str, *, by_other_than: int | None) -> bool:
@@ -61,17 +63,21 @@ class Candidate:
 
 
 def sign_in_candidate(username: str, *, realm: Realm | None) -> Candidate | None:
-    """Who wants to sign in, or None for a name that nobody has.
+    """Who wants to sign in, or None for a name and address that nobody has.
 
-    One query, whoever it is: a name that nobody has takes no shorter way than one that somebody has.
+    One query, whoever it is: a name that nobody has takes no shorter way than one that somebody has. A name is
+    somebody's before an address is, and an address that nobody confirmed is nobody's.
 
     Arguments:
+        username: a name or an address, as given.
         realm: the realm to be signed in to; None for the operators' admin, which asks for none.
     """
     roles = Membership.objects.filter(user=OuterRef("pk"), realm=realm).values("roles")[:1]
     key = PersonalKey.objects.filter(user=OuterRef("pk")).values("secret")[:1]
-    named = User.objects.filter(username_canonical=canonical(username))
-    person = named.annotate(roles=Subquery(roles), personal_key=Subquery(key)).first()
+    asked = canonical(username)
+    by_name, by_address = Q(username_canonical=asked), Q(email_canonical=asked, email_verified=True)
+    found = User.objects.filter(by_name | by_address).annotate(roles=Subquery(roles), personal_key=Subquery(key))
+    person = found.order_by(Case(When(by_name, then=Value(0)), default=Value(1))).first()
     if person is None:
         return None
     return Candidate(
@@ -79,6 +85,25 @@ def sign_in_candidate(username: str, *, realm: Realm | None) -> Candidate | None
         None if person.roles is None else tuple(person.roles),
         None if person.personal_key is None else bytes(person.personal_key),
     )
+
+
+def reset_candidate(email: str, *, realm: Realm) -> User | None:
+    """Who gets a mail with which to choose another password: a member who confirmed this address; or None.
+
+    One query, whoever it is.
+    """
+    theirs = User.objects.filter(email_canonical=canonical(email), email_verified=True, is_active=True)
+    return theirs.filter(memberships__realm=realm).first()
+
+
+def owner_of_address(email: str) -> User | None:
+    """Who has this address, confirmed or by an operator's word; or None. One query, whoever it is."""
+    return User.objects.filter(email_canonical=canonical(email)).first()
+
+
+def may_be_member(person: User, *, realm: Realm) -> bool:
+    """Whether a person is an active member of a realm."""
+    return Membership.objects.filter(user=person, realm=realm, user__is_active=True).exists()
 
 
 def person_of(pk: int) -> User:

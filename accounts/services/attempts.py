@@ -14,6 +14,8 @@ from accounts.budget import (
     ACCOUNT_AND_ADDRESS,
     ADDRESS,
     DEVICE_ADDRESS,
+    MAIL_ADDRESS,
+    MAIL_RECIPIENT,
     PASSKEY_ADDRESS,
     PASSKEY_CHALLENGE,
     REGISTRATION,
@@ -71,18 +73,56 @@ def reserve(*, username: str, address: str, now: datetime) -> Sequence[Place]:
     return _reserve(((ACCOUNT_AND_ADDRESS, f"{account}\0{block}"), (ADDRESS, block), (ACCOUNT, account)), now=now)
 
 
-def reserve_registration(*, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one attempt to register: it counts against the address alone, nobody's account.
+def reserve_person(*, username: str, subject: str, address: str, now: datetime) -> Sequence[Place] | None:
+    """Reserve a place at the person behind a spelling as well, so that a name and an address are no two accounts.
+
+    An empty bucket is not told: who may try another spelling and meets the limit at once would learn whose it is.
 
     Arguments:
+        username: the name as given.
+        subject: of whom it belongs to; "" for nobody, whose spelling stands for them at the same cost.
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Returns:
+        The places; None where a bucket is empty, and then nothing was taken.
+    """
+    whose = f"person\0{subject}" if subject else f"nobody\0{canonical(username)}"
+    buckets = ((ACCOUNT_AND_ADDRESS, f"{whose}\0{address_block(address)}"), (ACCOUNT, whose))
+    try:
+        return _reserve(buckets, now=now)
+    except TooManyAttempts:
+        return None
+
+
+def reserve_mail(*, email: str, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one mail that somebody asks for, whether anybody has the mailbox or not.
+
+    Arguments:
+        email: where it would go.
         address: the client's address.
         now: aware time of the attempt.
 
     Raises:
         TooManyAttempts: a bucket is empty.
     """
+    return _reserve(((MAIL_ADDRESS, address_block(address)), (MAIL_RECIPIENT, canonical(email))), now=now)
+
+
+def reserve_registration(*, address: str, now: datetime, email: str = "") -> Sequence[Place]:
+    """Reserve a place for one attempt to register: it counts against the address alone, nobody's account.
+
+    Arguments:
+        address: the client's address.
+        now: aware time of the attempt.
+        email: the mailbox that is written to; "" for none.
+
+    Raises:
+        TooManyAttempts: a bucket is empty.
+    """
     block = address_block(address)
-    return _reserve(((REGISTRATION, block), (ADDRESS, block)), now=now)
+    mails = ((MAIL_ADDRESS, block), (MAIL_RECIPIENT, canonical(email))) if email else ()
+    return _reserve(((REGISTRATION, block), (ADDRESS, block), *mails), now=now)
 
 
 def reserve_user_code(*, subject: str, address: str, now: datetime) -> Sequence[Place]:

@@ -68,10 +68,19 @@ def create_member(
     return person
 
 
-def draft_person(*, username: str, password: str, now: datetime, email: str = "", operator: bool = False) -> User:
+def draft_person(
+    *,
+    username: str,
+    password: str,
+    now: datetime,
+    email: str = "",
+    operator: bool = False,
+    realm: Realm | None = None,
+) -> User:
     """A person's row, not saved: what holds of it whoever else there is.
 
-    Arguments and errors are those of `create_person`. Nothing is hashed and nothing is asked of the database.
+    Arguments and errors are those of `create_person`; the realm's name is no password either. Nothing is hashed and
+    nothing is asked of the database.
     """
     person = User(
         username=check_username(username),
@@ -80,11 +89,25 @@ def draft_person(*, username: str, password: str, now: datetime, email: str = ""
         is_superuser=operator,
         created_at=now,
     )
+    check_new_password(password, person=person, realm=realm)
+    return person
+
+
+def check_new_password(password: str, *, person: User, realm: Realm | None = None) -> None:
+    """Hold a new password against the rules of the settings. Takes no lock and no transaction: a list may be asked.
+
+    Arguments:
+        person: whose it will be; their names are no password.
+        realm: where they choose it; its name is none either.
+
+    Raises:
+        WeakPassword: with the validators' sentences.
+    """
+    person.words_of_context = (realm.name, realm.slug) if realm else ()
     try:
         validate_password(password, person)
     except ValidationError as error:
         raise WeakPassword(" ".join(error.messages)) from error
-    return person
 
 
 def save_person(person: User, *, actor: str, now: datetime, whereabouts: Whereabouts = NOWHERE) -> None:

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
-from accounts.errors import HashingBusy, NameTaken, RegistrationClosed
+from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClosed
+from accounts.models import MailedLink, User
+from accounts.names import check_own_username
+from accounts.services.addresses import mail_confirmation
 from accounts.services.attempts import Place, give_back, reserve_registration
+from accounts.services.mailed_links import use_link
 from accounts.services.people import draft_person, save_member
 from accounts.services.sign_in import SignedIn
 from accounts.whereabouts import Whereabouts
@@ -17,19 +22,28 @@ from realms.vocabulary import Registration
 
 
 def register(
-    *, realm: Realm, username: str, password: str, address: str, now: datetime, user_agent: str = ""
+    *,
+    realm: Realm,
+    username: str,
+    password: str,
+    address: str,
+    now: datetime,
+    email: str = "",
+    user_agent: str = "",
 ) -> SignedIn:
-    """Make a person who is a member of a realm, without roles and without an email address.
+    """Make a person who is a member of a realm, without roles.
 
     An attempt counts as soon as its answer can tell which names are taken, and isn't given back: accounts
-    are what is limited here. The hash comes before the answer, so a busy server tells nothing.
+    are what is limited here. The hash comes before the answer, so a busy server tells nothing. Which addresses
+    are taken is told by nothing: the mailbox's owner alone reads it.
 
     Arguments:
         realm: where they will be a member; names are the whole installation's.
-        username: compared in its canonical form.
+        username: compared in its canonical form; not one that reads like an address.
         password: checked by the validators of the settings, then hashed.
         address: the client's address, for the limits.
         now: aware time of the attempt.
+        email: their address, which is theirs once they confirmed it. Wanted where this installation sends mail.
         user_agent: what the person's program says that it is, for the audit.
 
     Returns:
@@ -44,25 +58,80 @@ def register(
     """
     if realm.registration != Registration.OPEN:
         raise RegistrationClosed("Registration is closed.")
-    person = draft_person(username=username, password=password, now=now)
-    places = reserve_registration(address=address, now=now)
+    if bool(email) != settings.IDP_CAN_MAIL:
+        raise NameRefused("An email address is needed where mail is sent, and none where it isn't.")
+    person = _draft(realm=realm, username=username, password=password, email=email, now=now)
+    person.email = ""  # until it is confirmed
+    places = _hashed(person, password, reserve_registration(address=address, email=email, now=now))
+    try:
+        with transaction.atomic():
+            whereabouts = Whereabouts(address, user_agent)
+            save_member(person, realm=realm, actor=f"user:{person.subject}", now=now, whereabouts=whereabouts)
+            if email:
+                mail_confirmation(person, realm=realm, email=email, now=now)
+            _record_limits(places, realm=realm, now=now)
+    except NameTaken:
+        _record_taken(places, realm=realm, now=now)
+        raise
+    return SignedIn(person, (), now, ("pwd",))
+
+
+def register_invited(
+    invitation: MailedLink, *, username: str, password: str, address: str, now: datetime, user_agent: str = ""
+) -> SignedIn:
+    """Make the person whom an operator invited, with the address that the invitation was mailed to and its roles.
+
+    Arguments:
+        invitation: one that stood when it was read.
+        username, password, address, now, user_agent: as `register`.
+
+    Raises:
+        LinkOver: the invitation was used or withdrawn meanwhile.
+        AddressTaken: somebody has an account with this address; they join with that one.
+        RegistrationClosed, NameRefused, WeakPassword, TooManyAttempts, HashingBusy, NameTaken: as `register`.
+    """
+    realm = invitation.realm
+    if realm.registration == Registration.CLOSED:
+        raise RegistrationClosed("Registration is closed.")
+    person = _draft(realm=realm, username=username, password=password, email=invitation.email, now=now)
+    person.email_verified = True  # they opened what was mailed to it
+    places = _hashed(person, password, reserve_registration(address=address, now=now))
+    actor = f"user:{person.subject}"
+    try:
+        with transaction.atomic():
+            use_link(invitation, now=now)
+            whereabouts = Whereabouts(address, user_agent)
+            save_member(
+                person, realm=realm, roles=invitation.roles, actor=actor, now=now, whereabouts=whereabouts
+            )
+            record(EventName.INVITATION_ACCEPTED, realm=realm.slug, actor=actor, target=str(invitation.pk), now=now)
+            _record_limits(places, realm=realm, now=now)
+    except NameTaken:
+        _record_taken(places, realm=realm, now=now)
+        raise
+    return SignedIn(person, tuple(invitation.roles), now, ("pwd",))
+
+
+def _draft(*, realm: Realm, username: str, password: str, email: str, now: datetime) -> User:
+    name = check_own_username(username)
+    return draft_person(username=name, password=password, email=email, realm=realm, now=now)
+
+
+def _hashed(person: User, password: str, places: Sequence[Place]) -> Sequence[Place]:
+    """Hash the password; a server that is too busy gives the attempt back."""
     try:
         person.set_password(password)
     except HashingBusy:
         give_back(places)
         raise
-    try:
-        with transaction.atomic():
-            whereabouts = Whereabouts(address, user_agent)
-            save_member(person, realm=realm, actor=f"user:{person.subject}", now=now, whereabouts=whereabouts)
-            _record_limits(places, realm=realm, now=now)
-    except NameTaken:
-        with transaction.atomic():
-            details = {"fault": "name_taken"}
-            record(EventName.REGISTRATION_REFUSED, realm=realm.slug, actor="", target="", now=now, details=details)
-            _record_limits(places, realm=realm, now=now)
-        raise
-    return SignedIn(person, (), now, ("pwd",))
+    return places
+
+
+def _record_taken(places: Sequence[Place], *, realm: Realm, now: datetime) -> None:
+    with transaction.atomic():
+        details = {"fault": "name_taken"}
+        record(EventName.REGISTRATION_REFUSED, realm=realm.slug, actor="", target="", now=now, details=details)
+        _record_limits(places, realm=realm, now=now)
 
 
 def _record_limits(places: Sequence[Place], *, realm: Realm, now: datetime) -> None:

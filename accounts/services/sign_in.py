@@ -10,9 +10,10 @@ from django.db import transaction
 from accounts.acr import PASSWORD
 from accounts.errors import HashingBusy, SignInRefused
 from accounts.models import User
+from accounts.passwords import prepared
 from accounts.selectors import Candidate, sign_in_candidate
 from accounts.selectors.factors import is_whole
-from accounts.services.attempts import Place, give_back, reserve
+from accounts.services.attempts import Place, give_back, reserve, reserve_person
 from accounts.services.personal import make_personal_key, record_about, seal_for_nobody
 from accounts.whereabouts import NOWHERE, Whereabouts
 from audit.services import record
@@ -42,11 +43,15 @@ class SignedIn:
 def sign_in(
     *, realm: Realm | None, username: str, password: str, address: str, now: datetime, user_agent: str = ""
 ) -> SignedIn:
-    """Check a name and a password.
+    """Check a name, or a confirmed address, and a password.
+
+    What was typed has its limit, which is told, and so has the person, which isn't: else whoever has used up the
+    tries at a name would learn from the next one whose address it is. Over that limit nobody gets in, and the
+    answer is that of a wrong password.
 
     Arguments:
         realm: the realm whose member the person has to be; None for the operators' admin.
-        username: as given, in any form.
+        username: a name or an address, as given, in any form.
         password: never logged, never kept.
         address: the client's address, for the limits.
         now: aware time of the attempt.
@@ -59,19 +64,22 @@ def sign_in(
     """
     places = reserve(username=username, address=address, now=now)
     candidate = sign_in_candidate(username, realm=realm)
+    subject = candidate.person.subject if candidate else ""
+    theirs = reserve_person(username=username, subject=subject, address=address, now=now)
     try:
         matches = _password_matches(candidate, password)
     except HashingBusy:
-        give_back(places)
+        give_back((*places, *(theirs or ())))
         raise
     slug, whereabouts = realm.slug if realm else "", Whereabouts(address, user_agent)
-    fault = _fault(candidate, matches=matches, realm=realm)
+    held = (*places, *(theirs or ()))
+    fault = "limited" if candidate and theirs is None else _fault(candidate, matches=matches, realm=realm)
     if candidate is None or fault:
-        _record_refusal(candidate, fault, places, whereabouts, slug=slug, now=now)
+        _record_refusal(candidate, fault, held, whereabouts, slug=slug, now=now)
         raise SignInRefused(fault)
     person = candidate.person
     with transaction.atomic():
-        give_back(places)
+        give_back(held)
         sealed_key = candidate.personal_key or make_personal_key(person, now=now)
         record_proof(person, _METHODS, realm=realm, now=now, whereabouts=whereabouts, sealed_key=sealed_key)
     return SignedIn(person, candidate.roles or (), now, _METHODS)
@@ -112,7 +120,7 @@ def record_proof(
 def _password_matches(candidate: Candidate | None, password: str) -> bool:
     """Hash once, whoever it is, so that the time tells nothing."""
     if candidate is None:
-        make_password(password)
+        make_password(prepared(password))
         return False
     return candidate.person.check_password(password)
 
@@ -144,7 +152,8 @@ def _record_refusal(
     Where the attempt came from is kept for the person whose name it was, if they have a key: to make one would take
     longer than a name takes that nobody has, and of that one nothing is kept.
     """
-    emptied = [(EventName.SIGN_IN_LIMITED, {"limit": place.budget.name}) for place in places if place.was_last]
+    limits = sorted({place.budget.name for place in places if place.was_last})
+    emptied = [(EventName.SIGN_IN_LIMITED, {"limit": limit}) for limit in limits]
     if candidate is None:
         seal_for_nobody(whereabouts, now=now)
     with transaction.atomic():

@@ -6,6 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -71,6 +72,8 @@ class AccountPage(Page):
             "linked": self.link("account-linked"),
             "devices": self.link("account-devices"),
             "data": self.link("account-data"),
+            "email_page": self.link("account-email") if settings.IDP_CAN_MAIL else "",
+            "password_page": self.link("account-password"),
         }
 
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -10,13 +10,14 @@ from django.shortcuts import render
 from django.utils.translation import ngettext
 
 from accounts.errors import HashingBusy, TooManyAttempts
-from accounts.names import MAX_USERNAME
+from accounts.names import MAX_EMAIL
+from accounts.passwords import MAX_BYTES
 from accounts.return_path import return_path
 from accounts.services.sign_in import SignedIn
 from accounts.views.arrival import arrive
 from accounts.views.page import BUSY, RETRY, Page, malformed, seconds
 
-MAX_PASSWORD = 1_024  # bytes, as at `/auth`
+MAX_PASSWORD = MAX_BYTES
 _MANY_SECONDS = 120  # from here on people count in minutes
 
 
@@ -39,6 +40,8 @@ class CredentialsPage(Page):
 
     name: str  # in the URL configuration
     template: str
+    further: tuple[str, ...] = ()  # names of more fields, whose values go back into the form
+    typed: Mapping[str, str] = {}  # what was sent
 
     @abstractmethod
     def prove(self, *, username: str, password: str, peer: str) -> SignedIn:
@@ -76,9 +79,10 @@ class CredentialsPage(Page):
         A refusal is 422: 401 would need a challenge (RFC 9110 §15.5.2), for which browsers open a window
         of their own, and after 200 they would offer to keep a password that is wrong.
         """
-        fields = once_each(request.POST, ("username", "password", "next"))
+        fields = once_each(request.POST, ("username", "password", "next", *self.further))
         if fields is None:
             return malformed(request)
+        self.typed = fields
         try:
             signed_in = self._prove(request, fields)
         except Refused as refusal:
@@ -88,7 +92,11 @@ class CredentialsPage(Page):
             return self._later(request, fields, too_many(int(wait)), wait, HTTPStatus.TOO_MANY_REQUESTS)
         except HashingBusy:
             return self._later(request, fields, str(BUSY), seconds(RETRY), HTTPStatus.SERVICE_UNAVAILABLE)
-        return arrive(request, signed_in, page=self, following=self._following(fields["next"]) or "")
+        return self.go_on(request, signed_in, following=self._following(fields["next"]) or "")
+
+    def go_on(self, request: HttpRequest, signed_in: SignedIn, *, following: str) -> HttpResponse:
+        """The way on from the form."""
+        return arrive(request, signed_in, page=self, following=following)
 
     def _prove(self, request: HttpRequest, fields: Mapping[str, str]) -> SignedIn:
         errors = {name: sentence for name, sentence in self.empty_fields().items() if not fields[name]}
@@ -136,14 +144,19 @@ class CredentialsPage(Page):
             "username": username if may_be_a_name(username) else "",
             "alert": refusal.alert if refusal else "",
             "errors": refusal.errors if refusal else {},
+            **{name: self._shown(name) for name in self.further},
             **self.more(onward),
         }
         return render(request, self.template, context, status=status)
 
+    def _shown(self, name: str) -> str:
+        value = self.typed.get(name, "")
+        return value if may_be_a_name(value) else ""
+
 
 def may_be_a_name(text: str) -> bool:
-    """Whether somebody's name can be asked for: PostgreSQL takes no NUL, and folding a long one takes time."""
-    return len(text) <= MAX_USERNAME and text.isprintable()
+    """Whether a name or an address can be asked for: PostgreSQL takes no NUL, and folding a long one takes time."""
+    return len(text) <= MAX_EMAIL and text.isprintable()
 
 
 def too_many(wait: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from csp.decorators import csp_replace
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -29,16 +30,20 @@ class SignInView(CredentialsPage):
 
     def empty_fields(self) -> Mapping[str, str]:
         """What to say beside a field that is empty."""
-        return {"username": gettext("Enter your user name."), "password": gettext("Enter your password.")}
+        return {
+            "username": gettext("Enter your user name or your email address."),
+            "password": gettext("Enter your password."),
+        }
 
     def more(self, following: str) -> Mapping[str, object]:
-        """The other ways in: to register, if people may; with a passkey, where browsers take them; by a provider."""
+        """The other ways in: to register, with a passkey or by a provider; and what to do about a lost password."""
         is_open = self.realm.registration == Registration.OPEN
         text = gettext("Sign in with a passkey")
         passkey = passkey_form(self, "passkey-sign-in", text, action="sign-in-passkey", following=following)
         found = self.request.POST if self.request.method == "POST" else self.request.GET
         return {
             "register": self.link("register", following=following) if is_open else "",
+            "reset": self.link("reset-password") if settings.IDP_CAN_MAIL else "",
             "passkey": passkey if party_here() else None,
             "upstreams": ways_in(self),
             "demands": demands_in(found).items(),

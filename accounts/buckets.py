@@ -42,6 +42,9 @@ LIMITS = (
     Limit(budget.REGISTRATION, CountsBy.ADDRESS, "registrations"),
     Limit(budget.USER_CODE_PERSON, CountsBy.PERSON, "user codes of devices"),
     Limit(budget.USER_CODE_ADDRESS, CountsBy.ADDRESS, "user codes of devices"),
+    Limit(budget.SECOND_FACTOR_PERSON, CountsBy.PERSON, "second factors"),
+    Limit(budget.SECOND_FACTOR_PERSON_SLOWLY, CountsBy.PERSON, "second factors, over days"),
+    Limit(budget.SECOND_FACTOR_ADDRESS, CountsBy.ADDRESS, "second factors"),
     Limit(budget.DEVICE_ADDRESS, CountsBy.ADDRESS, "devices that ask"),
 )
 

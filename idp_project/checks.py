@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  (Django's)
 from django.db.utils import OperationalError, ProgrammingError
 
 from keys.api import Purpose
@@ -95,6 +95,20 @@ def _is_bounded_network(text: str) -> bool:
         return ipaddress.ip_network(text).prefixlen > 0
     except ValueError:
         return False
+
+
+@register(Tags.security, deploy=True)
+def operators_prove_a_second_factor(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """signet.W001: a password alone doesn't open the admin, and with it the whole installation."""
+    if settings.IDP_ADMIN_SECOND_FACTOR:
+        return []
+    return [
+        Warning(
+            "IDP_ADMIN_SECOND_FACTOR is off, so an operator's password alone opens the admin: leave it out, or set it "
+            "to true.",
+            id="signet.W001",
+        )
+    ]
 
 
 @register(Tags.security)

@@ -45,6 +45,7 @@ IDP_JWKS_OUTAGE = env.duration("IDP_JWKS_OUTAGE", "PT1H")
 # --- Tokens -----------------------------------------------------------------------------------------------
 IDP_HANDLE_EPOCH = env.int("IDP_HANDLE_EPOCH", default=0)
 IDP_EXPIRED_TOKENS = env.bool("IDP_EXPIRED_TOKENS", default=False)
+IDP_ADMIN_SECOND_FACTOR = env.bool("IDP_ADMIN_SECOND_FACTOR", default=True)
 IDP_PASSWORD_HASHES_IN_FLIGHT = env.int("IDP_PASSWORD_HASHES_IN_FLIGHT", default=4)
 
 IDP_BREACHED_PASSWORDS_FILE = env.str("IDP_BREACHED_PASSWORDS_FILE", default="")
@@ -74,7 +75,7 @@ INSTALLED_APPS = [
     "keys",
     "audit",
     "realms",
-    "django.contrib.admin",
+    "idp_project.operators.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts.models import Passkey, RecoveryCode, SignInChallenge, TotpSecret, User
 from accounts.selectors.factors import Factors, factors_of
+from accounts.services.second_factors import hold_factors
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
 from audit.services import record
@@ -28,7 +29,7 @@ def reset_factors(person: User, *, actor: str, reason: str, now: datetime) -> Fa
         What there was.
     """
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=person.pk)  # whoever adds a factor now waits, or is waited for
+        hold_factors(person)
         had = factors_of(person)
         for model in (TotpSecret, RecoveryCode, Passkey, SignInChallenge):
             model.objects.filter(user=person).delete()

@@ -114,6 +114,7 @@ def take_over(values: dict[str, str], folder: DataFolder) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "idp_project.settings"
     os.environ.setdefault("IDP_WORKERS", str(min(usable_cores(), MOST_WORKERS)))
     os.environ.setdefault("IDP_LOG_LEVEL", "WARNING")
+    os.environ.setdefault("IDP_ADMIN_SECOND_FACTOR", "false")  # a file from before doesn't say so
 
 
 def database(folder: DataFolder) -> AbstractContextManager[str]:

@@ -140,6 +140,7 @@ def first_values(*, port: int, database_url: str, bundled: bool) -> dict[str, st
         "IDP_MASTER_SECRETS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode("ascii"),
         "IDP_ALLOWED_HOSTS": "127.0.0.1,[::1]",
         "IDP_EXPIRED_TOKENS": "true",
+        "IDP_ADMIN_SECOND_FACTOR": "false",
         "IDP_BUNDLED_DATABASE": "true" if bundled else "false",
         "DATABASE_URL": database_url,
     }

@@ -157,7 +157,7 @@ def signed_in(person: User) -> Browser:
 
 def everything() -> dict[str, list[dict[str, Any]]]:
     """Every row that somebody might change."""
-    models = [Group, Group.permissions.through, User.groups.through, User.user_permissions.through]
+    models: list[Any] = [Group, Group.permissions.through, User.groups.through, User.user_permissions.through]
     models += [model for label in OUR_APPS for model in apps.get_app_config(label).get_models()]
     return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
 

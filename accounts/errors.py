@@ -57,6 +57,8 @@ class HashingBusy(AccountsError):
 
 class DeviceNameRefused(AccountsError):
     """A device can't be called that."""
+
+
 class LastSuperuser(AccountsError):
     """The only active superuser can't be deleted: nobody could make another."""
 

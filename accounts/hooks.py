@@ -53,6 +53,8 @@ def devices_removed(devices: Sequence[UUID], *, actor: str, now: datetime) -> No
     """
     for function in _device_listeners:
         function(devices, actor, now)
+
+
 def register_stored_about(function: StoredAbout) -> None:
     """Have a function asked for what is stored about a person."""
     if function not in _stores:

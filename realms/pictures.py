@@ -60,9 +60,7 @@ def picture_of(content: bytes) -> Picture:
             raise
         raise PictureRefused("The picture is cut off or damaged.") from error
     if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
-        raise PictureRefused(
-            f"The picture has {width} × {height} pixels, and a side may have {SMALLEST} to {LARGEST}."
-        )
+        raise PictureRefused(f"The picture has {width} × {height} pixels, and a side may have {SMALLEST} to {LARGEST}.")
     return Picture(media_type, width, height, content)
 
 

@@ -91,9 +91,7 @@ def join(
     realm = invitation.realm
     if realm.registration == Registration.CLOSED:
         raise RegistrationClosed("Registration is closed.")
-    proof = sign_in(
-        realm=None, username=username, password=password, address=address, now=now, user_agent=user_agent
-    )
+    proof = sign_in(realm=None, username=username, password=password, address=address, now=now, user_agent=user_agent)
     person, actor = proof.person, f"user:{proof.person.subject}"
     with transaction.atomic():
         use_link(invitation, now=now)

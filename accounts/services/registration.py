@@ -101,9 +101,7 @@ def register_invited(
         with transaction.atomic():
             use_link(invitation, now=now)
             whereabouts = Whereabouts(address, user_agent)
-            save_member(
-                person, realm=realm, roles=invitation.roles, actor=actor, now=now, whereabouts=whereabouts
-            )
+            save_member(person, realm=realm, roles=invitation.roles, actor=actor, now=now, whereabouts=whereabouts)
             record(EventName.INVITATION_ACCEPTED, realm=realm.slug, actor=actor, target=str(invitation.pk), now=now)
             _record_limits(places, realm=realm, now=now)
     except NameTaken:

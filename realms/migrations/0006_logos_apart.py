@@ -38,9 +38,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("media_type__in", _TYPES)), name="logo_is_a_picture"
-                    ),
+                    models.CheckConstraint(condition=models.Q(("media_type__in", _TYPES)), name="logo_is_a_picture"),
                 ],
             },
         ),

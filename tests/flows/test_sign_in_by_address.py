@@ -73,9 +73,7 @@ def test_no_operator_gives_a_name_that_is_somebodys_address(addressed: User, now
 
 
 @pytest.mark.spec("issue: no enumeration by text, status or time")
-def test_every_spelling_takes_the_same_work(
-    addressed: User, realm: Realm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_spelling_takes_the_same_work(addressed: User, realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     make_person("bo", realm=realm, email="bo@example.org")
     hashed: list[str] = []
 

@@ -129,7 +129,9 @@ def test_an_outage_is_no_fault_of_ours(browser: Browser, realm: Realm, monkeypat
 
 def test_no_page_loads_the_picture(browser: Browser, realm: Realm) -> None:
     change_logo(realm, picture=picture_of(png()))
-    with CaptureQueriesContext(connection, ) as asked:
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
         browser.get("/sign-in")
     assert asked.captured_queries
     assert not [query for query in asked.captured_queries if "realms_logo" in query["sql"]]

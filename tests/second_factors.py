@@ -1,9 +1,10 @@
 """Second factors for tests: an authenticator app with a seed that the test knows, and recovery codes."""
 
+import uuid
 from datetime import datetime
 
 from accounts import totp
-from accounts.models import User
+from accounts.models import Passkey, User
 from accounts.services.second_factors import begin_totp, confirm_totp, make_recovery_codes
 
 
@@ -18,6 +19,12 @@ def codes_of(person: User, now: datetime) -> tuple[str, ...]:
     """Set up an authenticator app, and recovery codes beside it."""
     give_totp(person, now)
     return make_recovery_codes(person=person, actor="test", now=now)
+
+
+def add_passkey(person: User, now: datetime) -> Passkey:
+    """A passkey that answers nothing, but counts."""
+    key = uuid.uuid4().bytes
+    return Passkey.objects.create(user=person, name="Laptop", credential_id=key, credential=key, created_at=now)
 
 
 def fitting(seed: bytes, now: datetime, *, off: int = 0) -> str:

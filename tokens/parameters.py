@@ -287,10 +287,7 @@ def parse_second_factor(request: ProtocolRequest) -> SecondFactorRequest:
     Raises:
         InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
     """
-    query_of(request)
-    fields = body_of(request)
-    if "authorization" in request.headers:
-        raise InvalidRequest("Send the challenge and the code in the body, and no Authorization header beside them.")
+    fields = _body_alone(request)
     challenge, code = required(fields, "challenge"), required(fields, "code")
     return SecondFactorRequest(checked(challenge, MAX_TOKEN), checked(code, MAX_CODE))
 
@@ -301,8 +298,12 @@ def parse_refresh_token(request: ProtocolRequest) -> RefreshTokenRequest:
     Raises:
         InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
     """
+    return RefreshTokenRequest(checked(required(_body_alone(request), "refresh_token"), MAX_TOKEN))
+
+
+def _body_alone(request: ProtocolRequest) -> Mapping[str, str]:
     query_of(request)
     fields = body_of(request)
     if "authorization" in request.headers:
-        raise InvalidRequest("Send the refresh token in the body, and no Authorization header beside it.")
-    return RefreshTokenRequest(checked(required(fields, "refresh_token"), MAX_TOKEN))
+        raise InvalidRequest("Send what is asked for in the body, and no Authorization header beside it.")
+    return fields

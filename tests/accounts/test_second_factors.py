@@ -12,7 +12,7 @@ from django.db import close_old_connections, connections
 from accounts import totp
 from accounts.budget import SECOND_FACTOR_ADDRESS, SECOND_FACTOR_PERSON, SECOND_FACTOR_PERSON_SLOWLY
 from accounts.errors import EnrolmentOver, FactorExists, FactorMissing, FactorRefused, TooManyAttempts
-from accounts.models import AttemptBudget, Passkey, RecoveryCode, TotpSecret, User
+from accounts.models import AttemptBudget, RecoveryCode, TotpSecret, User
 from accounts.selectors.factors import ENROLMENT_LIFETIME, TOTP_COLUMN, enrolling_totp, factors_of, seed_of
 from accounts.services.second_factors import (
     begin_totp,
@@ -31,7 +31,7 @@ from keys import hooks
 from keys.errors import SealBroken
 from realms.models import Realm
 from tests.provider import make_person
-from tests.second_factors import codes_of, fitting, give_totp, wrong
+from tests.second_factors import add_passkey, codes_of, fitting, give_totp, wrong
 
 T = TypeVar("T")
 ADDRESS = "192.0.2.1"
@@ -57,11 +57,6 @@ def at_once(function: Callable[[int], T], times: int) -> list[T]:
 
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(call, range(times)))
-
-
-def add_passkey(person: User, now: datetime) -> Passkey:
-    key = uuid.uuid4().bytes
-    return Passkey.objects.create(user=person, name="a", credential_id=key, credential=key, created_at=now)
 
 
 class TestSettingUp:

@@ -23,11 +23,10 @@ from audit.vocabulary import EventName
 from keys.algorithms import Purpose
 from keys.api import verify_jwt
 from realms.models import Realm
-from tests.accounts.test_second_factors import add_passkey
 from tests.flows.test_direct_sign_in import basic, sign_in
 from tests.flows.test_refresh_and_logout import refresh
 from tests.provider import PASSWORD, Browser, distrust, make_realm
-from tests.second_factors import codes_of, fitting, give_totp, wrong
+from tests.second_factors import add_passkey, codes_of, fitting, give_totp, wrong
 from tokens.handles import Handle, HandlePurpose, decode, encode
 from tokens.models import Client, Grant
 

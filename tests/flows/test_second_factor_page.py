@@ -22,7 +22,7 @@ from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.pages import FORM, NEXT, Elements, post, whose
 from tests.provider import PASSWORD, Browser, make_person, make_realm
-from tests.second_factors import codes_of, fitting, give_totp, wrong
+from tests.second_factors import add_passkey, codes_of, fitting, give_totp, wrong
 
 PAGE = "/sign-in/second-factor"
 SET_UP = "/sign-in/set-up-second-factor"
@@ -186,8 +186,6 @@ class TestProving:
     def test_a_person_without_an_app_sees_the_field_for_recovery_codes_alone(
         self, browser: Browser, ana: User, seed: bytes, now: datetime
     ) -> None:
-        from tests.accounts.test_second_factors import add_passkey  # noqa: PLC0415
-
         make_recovery_codes(person=ana, actor="x", now=now)
         add_passkey(ana, now)
         remove_totp(person=ana, actor="x", now=now)

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.acr import SECOND_FACTOR, joined
 from accounts.errors import ChallengeOver
 from accounts.models import Membership, SignInChallenge
-from accounts.selectors.factors import factors_of
+from accounts.selectors.factors import factors_of, is_whole
 from accounts.services.sign_in import SignedIn, record_proof
 from realms.models import Realm
 
@@ -63,7 +63,7 @@ def complete_challenge(challenge: SignInChallenge, *, methods: tuple[str, ...], 
         now: aware time of the second proof.
 
     Raises:
-        ChallengeOver: it was completed, or has ended.
+        ChallengeOver: it was completed, or has ended; or both proofs together are no second factor yet.
     """
     proved = joined(tuple(challenge.methods), methods)
     with transaction.atomic():
@@ -73,6 +73,8 @@ def complete_challenge(challenge: SignInChallenge, *, methods: tuple[str, ...], 
         membership = Membership.objects.filter(user=challenge.user, realm=challenge.realm).first()
         if membership is None:
             raise ChallengeOver("The person is no member any more.")
+        if not is_whole(proved, person=challenge.user, realm=challenge.realm):  # the same thing twice, say
+            raise ChallengeOver("The second proof adds nothing to the first.")
         record_proof(challenge.user, proved, realm=challenge.realm, now=now)
     return SignedIn(challenge.user, tuple(membership.roles), challenge.proved_at, proved)
 

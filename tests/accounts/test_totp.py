@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import totp
+from accounts.qr_codes import png_data_uri
 
 SEED = b"12345678901234567890"  # RFC 6238, Appendix B
 # Appendix B prints eight digits of the number; six digits are the last six of these (RFC 4226 §5.3).
@@ -68,6 +69,11 @@ def test_a_step_begins_with_its_first_second() -> None:
     begin = at(totp.step_at(MOMENT) * totp.STEP)
     assert totp.step_at(begin) == totp.step_at(begin + timedelta(seconds=29, microseconds=999_999))
     assert totp.step_at(begin - timedelta(microseconds=1)) == totp.step_at(begin) - 1
+
+
+def test_the_longest_names_fit_into_the_picture() -> None:
+    address = totp.key_uri(SEED, issuer="\U0001d518" * 500, account="\U0001d518" * 500)
+    assert png_data_uri(address).startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize("typed", ["123456", " 123 456 ", "123\u00a0456", "1 2 3 4 5 6", "123456\r\n"])

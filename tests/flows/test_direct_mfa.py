@@ -107,6 +107,12 @@ class TestTheChallenge:
         assert Event.objects.filter(name=EventName.SIGN_IN_BEGUN).count() == 2
         assert not Event.objects.filter(name=EventName.SIGN_IN_SUCCEEDED).exists()
 
+    def test_the_built_in_client_may_demand_one_too(self, browser: Browser, ana: User, now: datetime) -> None:
+        Client.objects.update(require_second_factor=True)
+        assert sign_in(browser).json()["error"] == "interaction_required"
+        seed = give_totp(ana, now - AGO)
+        assert enter(browser, challenge_of(browser), seed).status_code == 200
+
     @pytest.mark.django_db
     def test_without_a_key_for_handles_there_is_no_challenge(self, browser: Browser, seed: bytes) -> None:
         distrust(Purpose.MAC)

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from accounts.acr import SECOND_FACTOR
 from accounts.device_cookie import visit_from
 from accounts.errors import ChallengeOver, FactorRefused, HashingBusy, SignInRefused, TooManyAttempts
 from accounts.models import SignInChallenge
@@ -66,7 +67,7 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     if not expired:
         check_keys(client.access_token_alg, realm=realm, now=now)
     signed_in = _prove(credentials, request, realm=realm, now=now)
-    _ask_for_what_is_due(signed_in, realm=realm, now=now)
+    _ask_for_what_is_due(signed_in, realm=realm, client=client, now=now)
     visit = visit_from(request.headers, address=request.peer)
     return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
 
@@ -162,7 +163,7 @@ def _expired_wanted(request: ProtocolRequest) -> bool:
     return expired
 
 
-def _ask_for_what_is_due(signed_in: SignedIn, *, realm: Realm, now: datetime) -> None:
+def _ask_for_what_is_due(signed_in: SignedIn, *, realm: Realm, client: Client, now: datetime) -> None:
     """Refuse to go on where something is due, with a challenge where a code will do.
 
     A recovery code stands in for the app only: whoever has passkeys alone needs a browser for them.
@@ -171,6 +172,8 @@ def _ask_for_what_is_due(signed_in: SignedIn, *, realm: Realm, now: datetime) ->
         SecondFactorDue, InteractionRequired: something is due.
     """
     needed = due(signed_in, realm=realm)
+    if needed is Due.NOTHING and client.require_second_factor and SECOND_FACTOR not in signed_in.methods:
+        needed = Due.SET_UP
     if needed is Due.NOTHING:
         return
     factors = factors_of(signed_in.person)

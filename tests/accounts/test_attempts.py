@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, after_attempt
+from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, PASSKEY_CHALLENGE, after_attempt
 from accounts.errors import TooManyAttempts
 from accounts.models import AttemptBudget
-from accounts.services.attempts import give_back, purge_full_budgets, reserve
+from accounts.passkeys import CHALLENGE_LIFETIME
+from accounts.services.attempts import give_back, purge_full_budgets, reserve, spend_challenge
 
 
 def allowed(username: str, address: str, now: datetime) -> bool:
@@ -139,3 +140,14 @@ def test_parallel_guesses_meet_the_limit_too(now: datetime) -> None:
     with ThreadPoolExecutor(20) as pool:
         tries = list(pool.map(guess, range(60)))
     assert tries.count(True) == ACCOUNT_AND_ADDRESS.burst
+
+
+@pytest.mark.django_db
+@pytest.mark.spec("Web Authentication Level 3 §13.4.3")
+def test_a_challenge_is_spent_once_until_long_after_its_end(now: datetime) -> None:
+    assert spend_challenge(b"one", now=now)
+    assert spend_challenge(b"other", now=now)
+    assert PASSKEY_CHALLENGE.interval >= 3 * CHALLENGE_LIFETIME
+    for later in (timedelta(0), CHALLENGE_LIFETIME, 2 * CHALLENGE_LIFETIME):
+        purge_full_budgets(now + later)
+        assert not spend_challenge(b"one", now=now + later)

@@ -10,10 +10,21 @@ from accounts.return_path import MAX_RETURN_PATH, return_path
 
 DEFAULT = "/"
 OTHER = "/realms/other/"
+WITHOUT_A_QUERY = (
+    "device",
+    "account",
+    "account/sessions",
+    "account/applications",
+    "account/security",
+    "account/security/app",
+    "account/security/passkey",
+    "sign-in/set-up-second-factor",
+    "sign-in/set-up-second-factor/passkey",
+)
 
 
 @pytest.mark.parametrize("below", [DEFAULT, OTHER])
-@pytest.mark.parametrize("page", ["authorize", "device", "account", "account/sessions", "account/applications"])
+@pytest.mark.parametrize("page", ["authorize", *WITHOUT_A_QUERY])
 @pytest.mark.parametrize(
     "query",
     [
@@ -30,7 +41,7 @@ def test_the_realms_own_pages_with_any_query(below: str, page: str, query: str) 
 
 
 def test_all_but_authorize_do_without_a_query() -> None:
-    for page in ("device", "account", "account/sessions", "account/applications"):
+    for page in WITHOUT_A_QUERY:
         assert return_path(f"/realms/other/{page}", below=OTHER) == f"/realms/other/{page}"
     assert return_path("/realms/other/authorize", below=OTHER) is None
 

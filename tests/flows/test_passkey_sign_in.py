@@ -63,6 +63,7 @@ def refused(answer: Any, fault: str) -> None:
     assert (answer.status_code, faults()) == (422, [fault])
     assert REFUSED in answer.content
     assert Elements(answer.content).one(id="login-form")
+    assert "form-action" not in answer["Content-Security-Policy"]  # the way on may lead to a client
     assert not Session.objects.exists()
 
 
@@ -105,6 +106,7 @@ def test_a_passkey_signs_in_and_leads_on(browser: Browser, device: Authenticator
     assert passkey.last_used_at == session.auth_time
     [event] = Event.objects.filter(name=EventName.SIGN_IN_SUCCEEDED)
     assert (event.target, event.details) == (ana.subject, {"methods": "pop user mfa"})
+    assert b", by passkey<" in browser.get("/account/sessions").content
 
 
 def test_it_leads_nowhere_but_to_a_page_of_ours(browser: Browser, device: Authenticator) -> None:

@@ -114,11 +114,17 @@ class TestTheList:
         assert Passkey.objects.get().name == "Laptop"
 
     @pytest.mark.parametrize("page", [SECURITY, ADD, ADD_APP])
-    def test_who_is_not_signed_in_signs_in_and_comes_back(self, page: str, browser: Browser, ana: User) -> None:
-        answer = browser.get(page)
-        assert (answer.status_code, answer["Location"]) == (303, f"/sign-in?next={quote(page, safe='')}")
-        assert post(browser, next=page)["Location"] == page
-        assert browser.get(page).status_code == 200
+    @pytest.mark.parametrize("base", ["", "/realms/other"])
+    def test_who_is_not_signed_in_signs_in_and_comes_back(
+        self, page: str, base: str, browser: Browser, ana: User
+    ) -> None:
+        if base:
+            Membership.objects.create(user=ana, realm=make_realm("other", purposes=()), created_at=ana.created_at)
+        answer = browser.get(f"{base}{page}")
+        way = f"{base}/sign-in?next={quote(base + page, safe='')}"
+        assert (answer.status_code, answer["Location"]) == (303, way)
+        assert post(browser, f"{base}/sign-in", next=base + page)["Location"] == base + page
+        assert browser.get(base + page).status_code == 200
 
     @pytest.mark.parametrize("page", [SECURITY, ADD, ADD_APP])
     def test_nobody_keeps_a_page_and_nothing_on_it_is_inline(self, page: str, signed_in: Browser) -> None:

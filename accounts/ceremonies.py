@@ -1,7 +1,7 @@
 """The challenges that a browser holds for passkeys (Web Authentication Level 3 §13.4.3), in its cookie's session.
 
-One a realm and purpose: the latest. It is taken out with the first answer; that it is taken once also by several at
-once is up to `accounts/services/attempts.py::spend_challenge`.
+One a realm and purpose: the latest. That it is answered once is up to `accounts/services/attempts.py::spend_challenge`,
+which several at once ask as well: each would find the challenge in the session still.
 """
 
 import secrets
@@ -42,19 +42,19 @@ def begin_ceremony(request: HttpRequest, purpose: Purpose, *, realm: Realm, subj
     return challenge
 
 
-def take_ceremony(request: HttpRequest, purpose: Purpose, *, realm: Realm, subject: str, now: datetime) -> bytes | None:
-    """Take the challenge out of the session.
+def held_challenge(
+    request: HttpRequest, purpose: Purpose, *, realm: Realm, subject: str, now: datetime
+) -> bytes | None:
+    """The challenge that the browser holds. It stays where it is: whether it was answered before isn't known here.
 
     Arguments are those of `begin_ceremony`.
 
     Returns:
         None where there is none, or it has ended, or it was somebody else's.
     """
-    ceremonies = dict(_ceremonies(request))
-    held = ceremonies.pop(_key(purpose, realm), None)
+    held = _ceremonies(request).get(_key(purpose, realm))
     if held is None:
         return None
-    request.session[_CEREMONIES] = ceremonies
     challenge, until, whose = held
     return b64decode(challenge) if until > now.timestamp() and whose == subject else None
 

@@ -14,9 +14,11 @@ from accounts.passkeys import RelyingParty, check_asserted, check_attested, chec
 from accounts.selectors.factors import factors_of
 from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
 from accounts.services.attempts import Place, give_back, reserve_passkey, spend_challenge
+from accounts.services.personal import personal_key, record_about, sealed_key_of
 from accounts.services.second_factors import hold_factors, remove_stranded_recovery_codes
 from accounts.services.sign_in import SignedIn, record_proof
 from accounts.vocabulary import Factor
+from accounts.whereabouts import Whereabouts
 from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -32,13 +34,13 @@ class Answer:
         text: JSON, however hostile.
         challenge: that it has to answer; None where the browser holds none.
         party: whom the passkey has to be made for.
-        address: the client's.
+        whereabouts: the address and the program that it came from; the address counts for the limits.
     """
 
     text: str
     challenge: bytes | None
     party: RelyingParty
-    address: str
+    whereabouts: Whereabouts
 
 
 def sign_in_with_passkey(answer: Answer, *, realm: Realm, now: datetime) -> SignedIn:
@@ -53,22 +55,23 @@ def sign_in_with_passkey(answer: Answer, *, realm: Realm, now: datetime) -> Sign
         TooManyAttempts: the limit is reached; nothing was checked.
         SignInRefused: whatever was wrong.
     """
-    places = reserve_passkey(address=answer.address, now=now)
+    places = reserve_passkey(address=answer.whereabouts.address, now=now)
     candidate: PasskeyCandidate | None = None
     try:
         challenge, asserted = _opened(answer, now=now)
         candidate = passkey_candidate(asserted.credential_id, realm=realm)
         methods = _prove(answer, challenge, asserted, candidate, alone=True, realm=realm, now=now)
     except PasskeyRefused as error:
-        subject = candidate.passkey.user.subject if candidate else ""
+        whose = candidate.passkey.user if candidate else None
         names = EventName.SIGN_IN_REFUSED, EventName.SIGN_IN_LIMITED
-        _record_refusal(error, names, subject=subject, places=places, realm=realm, now=now)
+        _record_refusal(error, names, answer, whose, places, realm=realm, now=now)
         raise SignInRefused(error.fault) from error
     assert candidate is not None  # noqa: S101  (proved)
     person = candidate.passkey.user
     with transaction.atomic():
         give_back(places)
-        record_proof(person, methods, realm=realm, now=now)
+        sealed_key, whereabouts = personal_key(person, now=now), answer.whereabouts
+        record_proof(person, methods, realm=realm, now=now, whereabouts=whereabouts, sealed_key=sealed_key)
     return SignedIn(person, candidate.roles or (), now, methods)
 
 
@@ -88,7 +91,7 @@ def prove_passkey(answer: Answer, *, person: User, realm: Realm, now: datetime) 
         TooManyAttempts: the limit is reached; nothing was checked.
         FactorRefused: whatever was wrong.
     """
-    places = reserve_passkey(address=answer.address, now=now)
+    places = reserve_passkey(address=answer.whereabouts.address, now=now)
     try:
         challenge, asserted = _opened(answer, now=now)
         candidate = passkey_candidate(asserted.credential_id, realm=realm)
@@ -96,7 +99,7 @@ def prove_passkey(answer: Answer, *, person: User, realm: Realm, now: datetime) 
         methods = _prove(answer, challenge, asserted, theirs, alone=False, realm=realm, now=now)
     except PasskeyRefused as error:
         names = EventName.FACTOR_REFUSED, EventName.FACTOR_LIMITED
-        _record_refusal(error, names, subject=person.subject, places=places, realm=realm, now=now)
+        _record_refusal(error, names, answer, person, places, realm=realm, now=now)
         raise FactorRefused(error.fault) from error
     give_back(places)
     return methods
@@ -253,20 +256,33 @@ def _record_change(name: EventName, passkey: Passkey, *, actor: str, now: dateti
 def _record_refusal(
     error: PasskeyRefused,
     names: tuple[EventName, EventName],
-    *,
-    subject: str,
+    answer: Answer,
+    person: User | None,
     places: Sequence[Place],
+    *,
     realm: Realm,
     now: datetime,
 ) -> None:
-    """One event a refusal, and one more for the attempt that emptied a bucket; later ones leave none."""
-    refused, limited = names
-    told = {"factor": Factor.PASSKEY.value, "fault": error.fault}
-    if error.detail:
-        told["detail"] = error.detail
+    """One event a refusal, and one more for the attempt that emptied a bucket; later ones leave none.
+
+    Where the attempt came from is kept for the person whose passkey it was, if they have a key.
+    """
+    told = {"factor": Factor.PASSKEY.value, "fault": error.fault, **({"detail": error.detail} if error.detail else {})}
+    limits = [(names[1], {"limit": place.budget.name}) for place in places if place.was_last]
+    slug, sealed_key = realm.slug, sealed_key_of(person) if person else None
     with transaction.atomic():
-        record(refused, realm=realm.slug, actor="", target=subject, now=now, details=told)
-        for place in places:
-            if place.was_last:
-                details = {"limit": place.budget.name}
-                record(limited, realm=realm.slug, actor="", target=subject, now=now, details=details)
+        for name, details in [(names[0], told), *limits]:
+            if person is None:
+                record(name, realm=slug, actor="", target="", now=now, details=details)
+            else:
+                record_about(
+                    person,
+                    answer.whereabouts,
+                    name,
+                    realm=slug,
+                    actor="",
+                    target=person.subject,
+                    now=now,
+                    sealed_key=sealed_key,
+                    details=details,
+                )

@@ -16,6 +16,7 @@ from accounts.models import Passkey
 from accounts.passkeys import KnownPasskey, RelyingParty, relying_party
 from accounts.services.attempts import reserve_passkey_challenge
 from accounts.views.page import Page, notice, seconds
+from accounts.whereabouts import Whereabouts
 
 
 def party_here() -> RelyingParty | None:
@@ -68,7 +69,7 @@ class PasskeyOptionsView(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         """The options, as JSON; or only a status, since nobody sees more."""
         try:
-            reserve_passkey_challenge(address=address_of(request), now=timezone.now())
+            reserve_passkey_challenge(address=whereabouts_of(request).address, now=timezone.now())
         except TooManyAttempts as error:
             wait = seconds(error.retry_after)
             return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": wait})
@@ -93,6 +94,6 @@ def known_passkeys(passkeys: Sequence[Passkey]) -> list[KnownPasskey]:
     return [KnownPasskey(bytes(each.credential_id), tuple(each.transports)) for each in passkeys]
 
 
-def address_of(request: HttpRequest) -> str:
-    """The client's address, for the limits."""
-    return str(request.META.get("REMOTE_ADDR", ""))
+def whereabouts_of(request: HttpRequest) -> Whereabouts:
+    """Where a request comes from, for the limits and the audit."""
+    return Whereabouts(str(request.META.get("REMOTE_ADDR", "")), request.headers.get("User-Agent", ""))

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
-from accounts.ceremonies import Purpose, begin_ceremony, take_ceremony
+from accounts.ceremonies import Purpose, begin_ceremony, held_challenge
 from accounts.errors import NameRefused, PasskeyRefused, TooManyPasskeys
 from accounts.models import User
 from accounts.passkeys import MAX_NAME, RelyingParty, creation_options
@@ -15,7 +15,7 @@ from accounts.selectors.passkeys import passkeys_of
 from accounts.services.passkeys import Answer, add_passkey
 from accounts.views.credentials import Refused
 from accounts.views.page import Page
-from accounts.views.passkey_forms import PasskeyForm, address_of, known_passkeys, not_accepted, party_here
+from accounts.views.passkey_forms import PasskeyForm, known_passkeys, not_accepted, party_here, whereabouts_of
 from realms.models import Realm
 
 FIELDS = ("credential", "name")
@@ -77,11 +77,11 @@ def take_new_passkey(
         Refused: with a sentence.
         FactorExists: it is registered already; or `only_first`, and there is a second factor.
     """
-    challenge = take_ceremony(request, Purpose.ADD, realm=realm, subject=person.subject, now=now)
+    challenge = held_challenge(request, Purpose.ADD, realm=realm, subject=person.subject, now=now)
     party = party_here()
     if party is None:
         raise Refused(not_accepted())
-    answer = Answer(fields["credential"], challenge, party, address_of(request))
+    answer = Answer(fields["credential"], challenge, party, whereabouts_of(request))
     actor = f"user:{person.subject}"
     try:
         add_passkey(answer, person=person, name=fields["name"], actor=actor, now=now, only_first=only_first)

@@ -7,14 +7,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.ceremonies import Purpose, begin_ceremony, take_ceremony
+from accounts.ceremonies import Purpose, begin_ceremony, held_challenge
 from accounts.errors import SignInRefused, TooManyAttempts
 from accounts.passkeys import RelyingParty, request_options
 from accounts.services.passkeys import Answer, sign_in_with_passkey
 from accounts.views.arrival import arrive
 from accounts.views.credentials import once_each, too_many
 from accounts.views.page import malformed, seconds, see_other
-from accounts.views.passkey_forms import PasskeyOptionsView, address_of, no_passkeys, not_accepted, party_here
+from accounts.views.passkey_forms import PasskeyOptionsView, no_passkeys, not_accepted, party_here, whereabouts_of
 from accounts.views.sign_in import SignInView
 
 
@@ -49,8 +49,8 @@ class SignInPasskeyView(SignInView):
             return malformed(request)
         if party is None:
             return no_passkeys(request)
-        challenge = take_ceremony(request, Purpose.SIGN_IN, realm=self.realm, subject="", now=now)
-        answer = Answer(fields["credential"], challenge, party, address_of(request))
+        challenge = held_challenge(request, Purpose.SIGN_IN, realm=self.realm, subject="", now=now)
+        answer = Answer(fields["credential"], challenge, party, whereabouts_of(request))
         try:
             signed_in = sign_in_with_passkey(answer, realm=self.realm, now=now)
         except SignInRefused:

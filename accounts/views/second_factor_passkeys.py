@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from accounts.ceremonies import Purpose, begin_ceremony, take_ceremony
+from accounts.ceremonies import Purpose, begin_ceremony, held_challenge
 from accounts.errors import FactorRefused
 from accounts.passkeys import RelyingParty, request_options
 from accounts.selectors.factors import factors_of
@@ -18,7 +18,7 @@ from accounts.services.passkeys import Answer, prove_passkey
 from accounts.services.second_factors import make_recovery_codes
 from accounts.views.credentials import Refused
 from accounts.views.page import see_other
-from accounts.views.passkey_forms import PasskeyOptionsView, address_of, known_passkeys, not_accepted, party_here
+from accounts.views.passkey_forms import PasskeyOptionsView, known_passkeys, not_accepted, party_here, whereabouts_of
 from accounts.views.passkey_making import FIELDS, making_form, options_to_make, take_new_passkey
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_set_up import SetUpView
@@ -39,10 +39,10 @@ class SecondFactorPasskeyView(SecondFactorView):
     ) -> HttpResponse:
         """Take the passkey's answer, if it is one of this person's."""
         person, party = asked.person, party_here()
-        taken = take_ceremony(request, Purpose.SECOND_FACTOR, realm=self.realm, subject=person.subject, now=now)
+        taken = held_challenge(request, Purpose.SECOND_FACTOR, realm=self.realm, subject=person.subject, now=now)
         if party is None:
             raise Refused(not_accepted())
-        answer = Answer(fields["credential"], taken, party, address_of(request))
+        answer = Answer(fields["credential"], taken, party, whereabouts_of(request))
         try:
             methods = prove_passkey(answer, person=person, realm=self.realm, now=now)
         except FactorRefused as error:

@@ -349,6 +349,15 @@ class TestWhatIsNoAnswer:
         with pytest.raises(PasskeyRefused):
             read_asserted(json.dumps(answer))
 
+    @pytest.mark.parametrize("read", [read_attested, read_asserted])
+    def test_a_long_answer_is_refused_whatever_is_in_it(self, read: Any) -> None:
+        device = Authenticator()
+        answer = device.make(to_make()) if read is read_attested else device.use(to_use())
+        length = len(json.dumps({**answer, "padding": ""}))
+        assert read(json.dumps({**answer, "padding": "x" * (MAX_ANSWER - length)}))
+        with pytest.raises(PasskeyRefused):
+            read(json.dumps({**answer, "padding": "x" * (MAX_ANSWER - length + 1)}))
+
     def test_a_repeated_member_is_refused(self) -> None:
         text = json.dumps(Authenticator().use(to_use()))
         with pytest.raises(PasskeyRefused):

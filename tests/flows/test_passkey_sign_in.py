@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.budget import ADDRESS, PASSKEY_ADDRESS
 from accounts.models import Membership, Passkey, Session, User
+from accounts.services.personal import open_personal
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -76,6 +77,13 @@ class TestThePage:
         assert form["data-options"] == f"{OPTIONS}?ui_locales=en"
         assert page.one(id="passkey-sign-in")["type"] == "submit"
 
+    def test_what_a_client_demands_of_the_sign_in_outlives_a_refusal(self, browser: Browser, realm: Realm) -> None:
+        page = Elements(browser.get(f"{PAGE}?prompt=login&max_age=60").content)
+        assert [have["value"] for have in page.all(name="max_age")] == ["60"] * 2
+        answer = browser.post(ANSWER, "credential=x&prompt=login&max_age=60", FORM)
+        assert answer.status_code == 422
+        assert {have["value"] for have in Elements(answer.content).all(name="prompt")} == {"login"}
+
     def test_it_isnt_there_where_browsers_make_no_passkeys(
         self, browser: Browser, realm: Realm, settings: LazySettings
     ) -> None:
@@ -105,7 +113,8 @@ def test_a_passkey_signs_in_and_leads_on(browser: Browser, device: Authenticator
     assert passkey.sign_count == device.sign_count == 1
     assert passkey.last_used_at == session.auth_time
     [event] = Event.objects.filter(name=EventName.SIGN_IN_SUCCEEDED)
-    assert (event.target, event.details) == (ana.subject, {"methods": "pop user mfa"})
+    assert (event.target, event.details["methods"]) == (ana.subject, "pop user mfa")
+    assert open_personal(event) == {"address": "127.0.0.1"}
     assert b", by passkey<" in browser.get("/account/sessions").content
 
 

@@ -143,7 +143,7 @@ class TestAFreshProof:
 
     @pytest.mark.parametrize("page", [ADD, ADD_APP])
     def test_whoever_signed_in_long_ago_does_it_again_and_comes_back(self, page: str, late: Browser) -> None:
-        query = f"{urlencode({'next': page})}&login_hint=ana"
+        query = urlencode({"next": page, "login_hint": "ana", "prompt": "login"})
         for answer in (late.get(page), send(late, page, name="x")):
             assert (answer.status_code, answer["Location"]) == (303, f"/sign-in?{query}")
         assert Elements(late.get(f"/sign-in?{query}").content).one(id="username")["value"] == "ana"

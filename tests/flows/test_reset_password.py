@@ -1,6 +1,7 @@
 """Another password by mail: the same answer for everybody, a link that works once, and nobody signed in by it."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,6 +60,16 @@ def kinds_of(statements: CaptureQueriesContext) -> list[str]:
     return [re.sub(r"'[^']*'|\d+", "", query["sql"])[:60] for query in statements]
 
 
+def noting(real: Callable[..., object], calls: list[int]) -> Callable[..., object]:
+    """A function that notes its calls."""
+
+    def noted(*args: object) -> object:
+        calls.append(1)
+        return real(*args)
+
+    return noted
+
+
 def signs_in(password: str, username: str = "ana") -> bool:
     return bool(post(Browser(), "/sign-in", {"username": username, "password": password}).status_code == 303)
 
@@ -91,7 +102,7 @@ def test_an_address_is_compared_in_its_canonical_form_and_written_to_as_it_was_c
     assert mailbox.last().to == [ADDRESS]
 
 
-WITHOUT = {
+WITHOUT: dict[str, Any] = {
     "nobody's": {},
     "not confirmed": {"email": "x@example.org", "email_verified": False},
     "disabled": {"email": "x@example.org", "email_verified": True, "is_active": False},

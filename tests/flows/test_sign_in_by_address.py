@@ -1,6 +1,5 @@
 """Signing in with a confirmed address: one query, one answer, and no more guesses for knowing both spellings."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.flows.code_flow import post
+from tests.flows.test_reset_password import noting
 from tests.pages import Elements, whose
 from tests.provider import PASSWORD, Browser, make_person
 
@@ -75,14 +75,9 @@ def test_no_operator_gives_a_name_that_is_somebodys_address(addressed: User, now
 @pytest.mark.spec("issue: no enumeration by text, status or time")
 def test_every_spelling_takes_the_same_work(addressed: User, realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     make_person("bo", realm=realm, email="bo@example.org")
-    hashed: list[str] = []
-
-    def counting(name: str) -> Callable[..., object]:
-        real = getattr(Argon2PasswordHasher, name)
-        return lambda *args: hashed.append(name) or real(*args)
-
+    hashed: list[int] = []
     for name in ("encode", "verify"):
-        monkeypatch.setattr(Argon2PasswordHasher, name, counting(name))
+        monkeypatch.setattr(Argon2PasswordHasher, name, noting(getattr(Argon2PasswordHasher, name), hashed))
     found = []
     for spelling in (ADDRESS, "ana", "bo@example.org", "nobody@example.org", "nobody"):
         with CaptureQueriesContext(connection) as statements:

@@ -18,6 +18,8 @@ class CountsBy(StrEnum):
     PERSON = "this person"
     ADDRESS = "this address"
     NAME_AND_ADDRESS = "this name from this address"
+    ANY_SPELLING = "this person, by name or by address"
+    ANY_SPELLING_AND_ADDRESS = "this person, by name or by address, from this address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,12 @@ class Limit:
 LIMITS = (
     Limit(budget.ACCOUNT_AND_ADDRESS, CountsBy.NAME_AND_ADDRESS, "passwords"),
     Limit(budget.ACCOUNT, CountsBy.NAME, "passwords"),
+    Limit(budget.ACCOUNT_AND_ADDRESS, CountsBy.ANY_SPELLING_AND_ADDRESS, "passwords"),
+    Limit(budget.ACCOUNT, CountsBy.ANY_SPELLING, "passwords"),
     Limit(budget.ADDRESS, CountsBy.ADDRESS, "passwords and registrations"),
     Limit(budget.REGISTRATION, CountsBy.ADDRESS, "registrations"),
+    Limit(budget.MAIL_RECIPIENT, CountsBy.NAME, "mails to this address"),
+    Limit(budget.MAIL_ADDRESS, CountsBy.ADDRESS, "mails that are asked for"),
     Limit(budget.USER_CODE_PERSON, CountsBy.PERSON, "user codes of devices"),
     Limit(budget.USER_CODE_ADDRESS, CountsBy.ADDRESS, "user codes of devices"),
     Limit(budget.SECOND_FACTOR_PERSON, CountsBy.PERSON, "second factors"),
@@ -86,7 +92,19 @@ def counted_text(counts_by: CountsBy, whose: Whose) -> str | None:
             text = block
         case CountsBy.NAME_AND_ADDRESS:
             text = f"{account}\0{block}" if account and block else ""
+        case CountsBy.ANY_SPELLING:
+            text = _person_or_nobody(whose)
+        case CountsBy.ANY_SPELLING_AND_ADDRESS:
+            somebody = _person_or_nobody(whose)
+            text = f"{somebody}\0{block}" if somebody and block else ""
     return text or None
+
+
+def _person_or_nobody(whose: Whose) -> str:
+    """A person, or a name that nobody has, at the same cost."""
+    if whose.subject:
+        return f"person\0{whose.subject}"
+    return f"nobody\0{canonical(whose.username)}" if whose.username else ""
 
 
 def buckets_of(whose: Whose) -> dict[bytes, Limit]:

@@ -18,7 +18,7 @@ _PEOPLE_AND_CLIENTS = frozenset(
         "accounts.add_membership", "accounts.change_membership", "accounts.delete_membership",
         "accounts.end_session", "accounts.remove_device", "accounts.trust_device",
         "accounts.reset_factors", "accounts.lift_limit",
-        "accounts.add_mailedlink", "accounts.delete_mailedlink",
+        "accounts.invite_person",
         "accounts.add_upstreamprovider", "accounts.change_upstreamprovider", "accounts.delete_upstreamprovider",
         "accounts.delete_upstreamlink",
         "tokens.add_client", "tokens.change_client",

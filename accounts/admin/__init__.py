@@ -2,8 +2,9 @@
 
 from accounts.admin import places as _places  # noqa: F401  (registers itself)
 from accounts.admin.devices import DeviceAdmin
+from accounts.admin.invitations import InvitationAdmin
 from accounts.admin.people import PersonAdmin
 from accounts.admin.roles import RoleAdmin
 from accounts.admin.sessions import SessionAdmin
 
-__all__ = ["DeviceAdmin", "PersonAdmin", "RoleAdmin", "SessionAdmin"]
+__all__ = ["DeviceAdmin", "InvitationAdmin", "PersonAdmin", "RoleAdmin", "SessionAdmin"]

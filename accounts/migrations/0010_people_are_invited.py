@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
             name="mailedlink",
             options={
                 "ordering": ["-created_at"],
+                "verbose_name": "invitation",
                 "permissions": [("invite_person", "Can invite people and withdraw invitations")],
             },
         ),

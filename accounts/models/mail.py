@@ -29,6 +29,7 @@ class MailedLink(models.Model):
     used_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "invitation"  # what operators see of them
         ordering = ["-created_at"]
         permissions = [("invite_person", "Can invite people and withdraw invitations")]
         indexes = [models.Index(fields=["expires_at"], name="mailed_link_end")]

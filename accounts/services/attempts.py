@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.addresses import address_block
-from accounts.buckets import bucket_key
+from accounts.buckets import CountsBy, Whose, bucket_key, counted_text
 from accounts.budget import (
     ACCOUNT,
     ACCOUNT_AND_ADDRESS,
@@ -87,10 +87,13 @@ def reserve_person(*, username: str, subject: str, address: str, now: datetime) 
     Returns:
         The places; None where a bucket is empty, and then nothing was taken.
     """
-    whose = f"person\0{subject}" if subject else f"nobody\0{canonical(username)}"
-    buckets = ((ACCOUNT_AND_ADDRESS, f"{whose}\0{address_block(address)}"), (ACCOUNT, whose))
+    whose = Whose(username=username, subject=subject, address=address)
+    counted = (
+        (ACCOUNT_AND_ADDRESS, CountsBy.ANY_SPELLING_AND_ADDRESS),
+        (ACCOUNT, CountsBy.ANY_SPELLING),
+    )
     try:
-        return _reserve(buckets, now=now)
+        return _reserve([(budget, counted_text(by, whose) or "") for budget, by in counted], now=now)
     except TooManyAttempts:
         return None
 

@@ -23,11 +23,16 @@ def lift_limits(person: User, *, address: str = "", actor: str, reason: str, now
     Returns:
         The names of the limits that counted something and count from the beginning now.
     """
-    buckets = buckets_of(Whose(username=person.username, subject=person.subject, address=address))
+    spellings = filter(None, (person.username, person.email))
+    buckets = {
+        key: limit
+        for spelling in spellings
+        for key, limit in buckets_of(Whose(username=spelling, subject=person.subject, address=address)).items()
+    }
     theirs = {key: limit for key, limit in buckets.items() if limit.counts_by is not CountsBy.ADDRESS}
     with transaction.atomic():
         used = AttemptBudget.objects.select_for_update().filter(key__in=list(theirs), full_at__gt=now).order_by("key")
-        lifted = [theirs[bytes(key)].budget.name for key in used.values_list("key", flat=True)]
+        lifted = {theirs[bytes(key)].budget.name for key in used.values_list("key", flat=True)}
         AttemptBudget.objects.filter(key__in=list(theirs)).delete()
         details = {"limits": " ".join(sorted(lifted))}
         record(
@@ -39,4 +44,4 @@ def lift_limits(person: User, *, address: str = "", actor: str, reason: str, now
             reason=reason,
             details=details,
         )
-    return lifted
+    return sorted(lifted)

@@ -99,6 +99,8 @@ class NotBreached:
         Raises:
             ValidationError: with a sentence that says what to do.
         """
+        if not may_be_a_password(password):
+            return  # refused by another rule
         try:
             found = is_breached(prepared(password))
         except BreachesAway as error:

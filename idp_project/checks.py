@@ -1,8 +1,10 @@
 """System checks that span apps: what is refused before the server starts, with an id and what to change."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterator, Sequence
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  (Django's)
 from django.db.utils import OperationalError, ProgrammingError
 
+from accounts.errors import NameRefused
+from accounts.names import check_email
 from keys.api import Purpose
 from keys.selectors import rings
 from realms.models import Realm
@@ -128,6 +132,62 @@ def numbers_are_in_range(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(Tags.security)
+def mail_can_be_sent(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """signet.E011: mails come from an address that can be answered by name."""
+    try:
+        sender = check_email(parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+        sound = sender != "" and settings.DEFAULT_FROM_EMAIL.isprintable()
+    except NameRefused:
+        sound = False
+    if sound or not settings.IDP_CAN_MAIL:
+        return []
+    return [Error("IDP_EMAIL_FROM is no address: give one such as no-reply@example.org.", id="signet.E011")]
+
+
+@register(Tags.security, deploy=True)
+def somebody_gets_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """signet.W011: people can confirm addresses and choose another password."""
+    if settings.IDP_CAN_MAIL:
+        return []
+    return [
+        Warning(
+            "IDP_EMAIL_URL is not set: nobody can confirm an address, choose another password by mail or be invited; "
+            "give an address such as smtp+tls://user:password@mail.example.org:587.",
+            id="signet.W011",
+        )
+    ]
+
+
+@register(Tags.security)
+def breaches_can_be_asked(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """signet.E012: the list of breached passwords is there, one at most, and nobody reads along."""
+    file, url = settings.IDP_BREACHED_PASSWORDS_FILE, settings.IDP_BREACHED_PASSWORDS_URL
+    found: list[CheckMessage] = []
+    if file and url:
+        found.append(
+            Error(
+                "IDP_BREACHED_PASSWORDS_FILE and IDP_BREACHED_PASSWORDS_URL are both set: keep one.", id="signet.E012"
+            )
+        )
+    if file and not os.access(file, os.R_OK):
+        found.append(Error("IDP_BREACHED_PASSWORDS_FILE can't be read: give a file that is there.", id="signet.E012"))
+    if url and not _is_https_or_here(url):
+        found.append(
+            Error("IDP_BREACHED_PASSWORDS_URL must begin with https://, or name this machine.", id="signet.E012")
+        )
+    return found
+
+
+def _is_https_or_here(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        host = address.hostname
+    except ValueError:
+        return False
+    return bool(host) and (address.scheme == "https" or (address.scheme == "http" and is_loopback(host)))
 
 
 @register(Tags.database)

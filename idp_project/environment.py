@@ -9,7 +9,7 @@ import stat
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -94,7 +94,9 @@ class Environment(environ.Env):
             raise ImproperlyConfigured(f"{name} names no host, or no folder: give both scheme and place.")
         return {
             "EMAIL_BACKEND": found["EMAIL_BACKEND"],
-            "EMAIL_FILE_PATH": address.path if address.scheme == "filemail" else None,  # environ drops its first slash
+            "EMAIL_FILE_PATH": unquote(address.path)
+            if address.scheme == "filemail"
+            else None,  # environ drops its first slash
             "EMAIL_HOST": address.hostname or "",
             "EMAIL_PORT": port or 0,
             "EMAIL_HOST_USER": found["EMAIL_HOST_USER"] or "",

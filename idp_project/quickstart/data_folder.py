@@ -37,6 +37,11 @@ class DataFolder:
         return self.path / "demo.netrc"
 
     @property
+    def mail(self) -> Path:
+        """Where mails are written to instead of being sent, a file each."""
+        return self.path / "mail"
+
+    @property
     def postgres(self) -> Path:
         """Where the bundled database lives."""
         return self.path / "postgres"

@@ -26,12 +26,14 @@ class Purpose(StrEnum):
     ADD = "add"
 
 
-def begin_ceremony(request: HttpRequest, purpose: Purpose, *, realm: Realm, subject: str, now: datetime) -> bytes:
+def begin_ceremony(
+    request: HttpRequest, purpose: Purpose, *, realm: Realm | None, subject: str, now: datetime
+) -> bytes:
     """A new challenge, which takes the place of the one that the browser held for the same.
 
     Arguments:
         purpose: what it is for.
-        realm: whose page it is.
+        realm: whose page it is; None for the operators' admin.
         subject: of the person who is to answer; "" where nobody knows yet.
         now: aware time.
     """
@@ -43,7 +45,7 @@ def begin_ceremony(request: HttpRequest, purpose: Purpose, *, realm: Realm, subj
 
 
 def held_challenge(
-    request: HttpRequest, purpose: Purpose, *, realm: Realm, subject: str, now: datetime
+    request: HttpRequest, purpose: Purpose, *, realm: Realm | None, subject: str, now: datetime
 ) -> bytes | None:
     """The challenge that the browser holds. It stays where it is: whether it was answered before isn't known here.
 
@@ -59,8 +61,8 @@ def held_challenge(
     return b64decode(challenge) if until > now.timestamp() and whose == subject else None
 
 
-def _key(purpose: Purpose, realm: Realm) -> str:
-    return f"{purpose} {realm.slug}"
+def _key(purpose: Purpose, realm: Realm | None) -> str:
+    return f"{purpose} {realm.slug if realm else ''}"
 
 
 def _ceremonies(request: HttpRequest) -> dict[str, _Held]:

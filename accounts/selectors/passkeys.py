@@ -35,12 +35,12 @@ class PasskeyCandidate:
     roles: tuple[str, ...] | None
 
 
-def passkey_candidate(credential_id: bytes, *, realm: Realm) -> PasskeyCandidate | None:
+def passkey_candidate(credential_id: bytes, *, realm: Realm | None) -> PasskeyCandidate | None:
     """Which passkey has this id, and whose it is. One query.
 
     Arguments:
         credential_id: as an authenticator says.
-        realm: to be signed in to.
+        realm: to be signed in to; None for the operators' admin, which asks for none.
     """
     roles = Membership.objects.filter(user=OuterRef("user"), realm=realm).values("roles")[:1]
     found = Passkey.objects.select_related("user").filter(credential_id=credential_id)

@@ -75,13 +75,13 @@ def sign_in_with_passkey(answer: Answer, *, realm: Realm, now: datetime) -> Sign
     return SignedIn(person, candidate.roles or (), now, methods)
 
 
-def prove_passkey(answer: Answer, *, person: User, realm: Realm, now: datetime) -> tuple[str, ...]:
+def prove_passkey(answer: Answer, *, person: User, realm: Realm | None, now: datetime) -> tuple[str, ...]:
     """Check a passkey as a second factor; something else has said already who it is.
 
     Arguments:
         answer: to a challenge for this person.
         person: who passed the first part, or is signed in.
-        realm: where; they have to be a member of it.
+        realm: where; they have to be a member of it. None for the operators' admin, which asks for none.
         now: aware time of the attempt.
 
     Returns:
@@ -204,7 +204,7 @@ def _prove(
     candidate: PasskeyCandidate | None,
     *,
     alone: bool,
-    realm: Realm,
+    realm: Realm | None,
     now: datetime,
 ) -> tuple[str, ...]:
     """How it was proved, once the counter is taken.
@@ -226,13 +226,13 @@ def _prove(
     )
     if not passkey.user.is_active:
         raise PasskeyRefused("disabled")
-    if candidate.roles is None:
+    if realm is not None and candidate.roles is None:
         raise PasskeyRefused("not_a_member")
     _count(passkey, proof.sign_count, realm=realm, now=now)
     return proof.methods
 
 
-def _count(passkey: Passkey, counter: int, *, realm: Realm, now: datetime) -> None:
+def _count(passkey: Passkey, counter: int, *, realm: Realm | None, now: datetime) -> None:
     """Take the authenticator's counter, if it went on: one that went back may be a copy's (§6.1.1).
 
     Raises:
@@ -242,7 +242,7 @@ def _count(passkey: Passkey, counter: int, *, realm: Realm, now: datetime) -> No
     if Passkey.objects.filter(goes_on, pk=passkey.pk).update(sign_count=counter, last_used_at=now):
         return
     details = {"passkey": str(passkey.pk)}
-    target, slug = passkey.user.subject, realm.slug
+    target, slug = passkey.user.subject, _slug(realm)
     record(EventName.PASSKEY_COUNTER_WENT_BACK, realm=slug, actor="", target=target, now=now, details=details)
     raise PasskeyRefused("counter_went_back")
 
@@ -260,7 +260,7 @@ def _record_refusal(
     person: User | None,
     places: Sequence[Place],
     *,
-    realm: Realm,
+    realm: Realm | None,
     now: datetime,
 ) -> None:
     """One event a refusal, and one more for the attempt that emptied a bucket; later ones leave none.
@@ -269,7 +269,7 @@ def _record_refusal(
     """
     told = {"factor": Factor.PASSKEY.value, "fault": error.fault, **({"detail": error.detail} if error.detail else {})}
     limits = [(names[1], {"limit": place.budget.name}) for place in places if place.was_last]
-    slug, sealed_key = realm.slug, sealed_key_of(person) if person else None
+    slug, sealed_key = _slug(realm), sealed_key_of(person) if person else None
     with transaction.atomic():
         for name, details in [(names[0], told), *limits]:
             if person is None:
@@ -286,3 +286,7 @@ def _record_refusal(
                     sealed_key=sealed_key,
                     details=details,
                 )
+
+
+def _slug(realm: Realm | None) -> str:
+    return realm.slug if realm else ""

@@ -1,15 +1,16 @@
 """The pages between an operator's password and the admin: to prove a second factor, and to set up a first one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from math import ceil
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,12 +18,18 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import totp
 from accounts.acr import PASSWORD, joined
+from accounts.ceremonies import Purpose, begin_ceremony, held_challenge
 from accounts.errors import EnrolmentOver, FactorExists, FactorRefused, TooManyAttempts
 from accounts.models import User
+from accounts.passkeys import request_options
 from accounts.qr_codes import png_data_uri
 from accounts.selectors.factors import Enrolment, enrolling_totp, factors_of
+from accounts.selectors.passkeys import passkeys_of
+from accounts.services.attempts import reserve_passkey_challenge
+from accounts.services.passkeys import Answer, prove_passkey
 from accounts.services.second_factors import begin_totp, confirm_totp, make_recovery_codes, prove_code
 from accounts.services.sign_in import record_proof
+from accounts.views.passkey_forms import PasskeyForm, known_passkeys, party_here, whereabouts_of
 from idp_project.operators.proof import remember_second_factor, second_factor_due
 from keys.errors import KeysError
 
@@ -54,13 +61,65 @@ def second_factor_page(site: Any, request: HttpRequest) -> HttpResponse:
     return _asking(site, request, refusal) if refusal else HttpResponseRedirect(_following(request))
 
 
+def passkey_page(site: Any, request: HttpRequest) -> HttpResponse:
+    """Take the answer of a passkey; the page that asked for it again where it doesn't hold.
+
+    Arguments are those of `second_factor_page`.
+    """
+    elsewhere = _elsewhere(site, request, for_those_with_one=True)
+    if elsewhere is not None:
+        return elsewhere
+    if request.method != "POST":
+        return cast("HttpResponse", site.led_to("second_factor", following=_following(request)))
+    refusal = _prove_passkey(request, cast("User", request.user), now=timezone.now())
+    return _asking(site, request, refusal) if refusal else HttpResponseRedirect(_following(request))
+
+
+def passkey_options(_site: Any, request: HttpRequest) -> HttpResponse:
+    """What the script asks the browser for: one of this operator's passkeys, with a challenge of its own."""
+    person, party, now = cast("User", request.user), party_here(), timezone.now()
+    known = known_passkeys(passkeys_of(person))
+    if request.method != "POST" or party is None or not known or not second_factor_due(request):
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+    try:
+        reserve_passkey_challenge(address=_address(request), now=now)
+    except TooManyAttempts as error:
+        wait = str(ceil(error.retry_after.total_seconds()))
+        return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": wait})
+    challenge = begin_ceremony(request, Purpose.SECOND_FACTOR, realm=None, subject=person.subject, now=now)
+    return JsonResponse(dict(request_options(party, known=known, alone=False, challenge=challenge)))
+
+
 def _prove(request: HttpRequest, person: User, *, now: datetime) -> _Refusal | None:
     """Take a code, and mark that it was proved; or why not."""
-    typed, address = request.POST.get("code", ""), str(request.META.get("REMOTE_ADDR", ""))
+    typed, wrong = request.POST.get("code", ""), "The code is wrong, or was used before."
+    address = _address(request)
+    return _attempt(
+        lambda: prove_code(person=person, typed=typed, realm=None, address=address, now=now),
+        request, person, wrong=wrong, now=now,
+    )  # fmt: skip
+
+
+def _prove_passkey(request: HttpRequest, person: User, *, now: datetime) -> _Refusal | None:
+    """Take the answer of a passkey, and mark that it was proved; or why not."""
+    wrong, party = "The passkey was not accepted. Try again, or take a code.", party_here()
+    challenge = held_challenge(request, Purpose.SECOND_FACTOR, realm=None, subject=person.subject, now=now)
+    if party is None:
+        return _Refusal(wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
+    answer = Answer(request.POST.get("credential", ""), challenge, party, whereabouts_of(request))
+    return _attempt(
+        lambda: prove_passkey(answer, person=person, realm=None, now=now),
+        request, person, wrong=wrong, now=now,
+    )  # fmt: skip
+
+
+def _attempt(
+    proof: Callable[[], tuple[str, ...]], request: HttpRequest, person: User, *, wrong: str, now: datetime
+) -> _Refusal | None:
     try:
-        methods = prove_code(person=person, typed=typed, realm=None, address=address, now=now)
+        methods = proof()
     except FactorRefused:
-        return _Refusal("The code is wrong, or was used before.", HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _Refusal(wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
     except TooManyAttempts as error:
         wait = ceil(error.retry_after.total_seconds())
         alert = f"There were too many attempts. Try again in {wait} seconds."
@@ -73,11 +132,26 @@ def _prove(request: HttpRequest, person: User, *, now: datetime) -> _Refusal | N
 
 
 def _asking(site: Any, request: HttpRequest, refusal: _Refusal) -> HttpResponse:
-    template = "admin/operators/second_factor.html"
-    response = _page(site, request, template, "Second factor", status=refusal.status, alert=refusal.alert)
+    template, factors = "admin/operators/second_factor.html", factors_of(cast("User", request.user))
+    response = _page(
+        site,
+        request,
+        template,
+        "Second factor",
+        status=refusal.status,
+        alert=refusal.alert,
+        factors=factors,
+        passkey=_passkey_form(request) if factors.passkeys and party_here() else None,
+    )
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response
+
+
+def _passkey_form(request: HttpRequest) -> PasskeyForm:
+    action = f"{reverse('admin:second_factor_passkey')}?{urlencode({'next': _following(request)})}"
+    options = reverse("admin:second_factor_passkey_options")
+    return PasskeyForm("passkey-use", "get", action, options, "Use a passkey")
 
 
 def _elsewhere(site: Any, request: HttpRequest, *, for_those_with_one: bool) -> HttpResponse | None:
@@ -161,7 +235,7 @@ def _page(
         **site.each_context(request),
         "title": title,
         "subtitle": None,
-        "here": request.get_full_path(),
+        "here": f"{request.path}?{urlencode({'next': _following(request)})}",
         "username": cast("User", request.user).username,
         **more,
     }
@@ -175,6 +249,10 @@ def _following(request: HttpRequest) -> str:
     index, asked = reverse("admin:index"), request.GET.get("next", "")
     ours = url_has_allowed_host_and_scheme(asked, allowed_hosts=None) and asked.startswith(index)
     return asked if ours and not asked.startswith(reverse("admin:logout")) else index
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _uuid(text: str) -> UUID | None:

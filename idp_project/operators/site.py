@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.services.people import record_person_changed
-from idp_project.operators.pages import second_factor_page, set_up_page
+from idp_project.operators.pages import passkey_options, passkey_page, second_factor_page, set_up_page
 from idp_project.operators.proof import keep_after_new_password, second_factor_due, still_counts
 
 # The picture of a key holds a secret: it stands in the page, and has no address from which it could be fetched.
@@ -55,6 +55,12 @@ class OperatorSite(AdminSite):
         """The pages of the second factor stand before Django's own, whose last one catches every address."""
         return [
             path("second-factor/", self._half_open(second_factor_page), name="second_factor"),
+            path("second-factor/passkey/", self._half_open(passkey_page), name="second_factor_passkey"),
+            path(
+                "second-factor/passkey-options/",
+                self._half_open(passkey_options),
+                name="second_factor_passkey_options",
+            ),
             path("second-factor/set-up/", _WITH_PICTURE(self._half_open(set_up_page)), name="second_factor_set_up"),
             *super().get_urls(),
         ]

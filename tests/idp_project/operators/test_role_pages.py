@@ -92,7 +92,7 @@ TABLE = {
 # Pages of the admin itself, which tests/idp_project/operators/test_site.py holds.
 SITE = {
     "index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "view_on_site",
-    "app_list", "second_factor", "second_factor_set_up",
+    "app_list", "second_factor", "second_factor_passkey", "second_factor_passkey_options", "second_factor_set_up",
 }  # fmt: skip
 ACTIONS = {
     "auth.group": {"delete_selected": OWNERS},

@@ -1,5 +1,6 @@
 """The admin asks operators for a second factor, and nothing leads round it."""
 
+import json
 import re
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from accounts.services.sign_in import SignedIn
 from audit.models import Event
 from audit.vocabulary import EventName
 from idp_project.operators import proof
+from tests.accounts.authenticator import Authenticator, enrol
 from tests.idp_project.operators.test_role_pages import SITE, TABLE, address_of, names
 from tests.pages import Elements, whose
 from tests.provider import PASSWORD, Browser, make_person
@@ -268,7 +270,7 @@ class TestSettingUp:
         """The enrolment on the page, and the seed of the app that scanned it."""
         page = browser.post(SET_UP)
         enrolment = Elements(page.content).one(name="enrolment")["value"]
-        row = TotpSecret.objects.get(pk=enrolment)
+        row = TotpSecret.objects.get(pk=str(enrolment))
         found = re.search(rb'<code id="seed"[^>]*>([A-Z2-7 ]+)</code>', page.content)
         assert found
         seed = seed_of(row)
@@ -362,3 +364,62 @@ def test_a_person_who_is_no_operator_comes_to_no_page_of_it(realm: Any, now: dat
         assert browser.get(address)["Location"].startswith(LOGIN)
         assert browser.post(address, {"code": "1"})["Location"].startswith(LOGIN)
     assert not AttemptBudget.objects.filter(full_at__gt=now + timedelta(hours=1)).exists()
+
+
+@pytest.mark.spec("WebAuthn Level 3 §7.2")
+class TestAPasskey:
+    @pytest.fixture
+    def device(self, root: User) -> Authenticator:
+        device = Authenticator()
+        enrol(device, root)
+        return device
+
+    @pytest.fixture
+    def browser(self, device: Authenticator) -> Browser:
+        found = Browser(raise_request_exception=False)
+        login(found)
+        return found
+
+    def use(self, browser: Browser, device: Authenticator) -> Any:
+        options = browser.post(PAGE + "passkey-options/")
+        assert options.status_code == 200, options
+        return browser.post(f"{PAGE}passkey/", {"credential": json.dumps(device.use(options.json()))})
+
+    def test_opens_the_admin_to_whoever_is_no_member_of_any_realm(
+        self, browser: Browser, device: Authenticator, root: User
+    ) -> None:
+        page = Elements(browser.get(f"{PAGE}?next=/admin/accounts/").content)
+        assert page.one(id="passkey-use-form")["action"] == f"{PAGE}passkey/?next=%2Fadmin%2Faccounts%2F"
+        assert self.use(browser, device)["Location"] == ADMIN
+        assert inside(browser)
+        last = Event.objects.filter(target=root.subject).first()
+        assert last is not None
+        assert (last.name, last.realm) == (EventName.SIGN_IN_SUCCEEDED, "")
+
+    def test_of_somebody_else_doesnt(self, browser: Browser, device: Authenticator) -> None:
+        theirs = Authenticator()
+        enrol(theirs, make_person("other", realm=None, is_staff=True))
+        answer = self.use(browser, theirs)
+        assert answer.status_code == 422
+        assert not inside(browser)
+
+    def test_answers_its_own_challenge_alone(self, browser: Browser, device: Authenticator) -> None:
+        other = Browser()
+        login(other)
+        options = other.post(PAGE + "passkey-options/").json()
+        answer = json.dumps(device.use(options))
+        assert browser.post(f"{PAGE}passkey/", {"credential": answer}).status_code == 422
+        assert other.post(f"{PAGE}passkey/", {"credential": answer}).status_code == 302
+        assert other.post(f"{PAGE}passkey/", {"credential": answer})["Location"] == ADMIN
+        login(other)
+        assert other.post(f"{PAGE}passkey/", {"credential": answer}).status_code == 422
+
+    def test_that_is_garbage_opens_nothing(self, browser: Browser, device: Authenticator) -> None:
+        for garbage in ("", "{}", "[" * 10_000, "null"):
+            browser.post(PAGE + "passkey-options/")
+            assert browser.post(f"{PAGE}passkey/", {"credential": garbage}).status_code == 422
+        assert not inside(browser)
+
+    def test_is_asked_for_by_those_alone_who_owe_one(self, whole: Browser, half: Browser) -> None:
+        assert whole.post(PAGE + "passkey-options/").status_code == 403
+        assert Browser().post(PAGE + "passkey-options/")["Location"].startswith(LOGIN)

@@ -33,6 +33,22 @@ DAY = datetime(2026, 3, 4, tzinfo=UTC)
 
 
 @pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def realm(db: None) -> Realm:
+    """With its keys, which are led to."""
+    return make_realm()
+
+
+@pytest.fixture
+def ana(realm: Realm) -> User:
+    return make_person(realm=realm)
+
+
+@pytest.fixture
 def operator(db: None) -> Browser:
     browser = Browser(raise_request_exception=False)
     browser.force_login(make_person("operator", realm=None, is_staff=True, is_superuser=True))

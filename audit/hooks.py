@@ -55,6 +55,11 @@ def places_of(noun: str, ids: Collection[tuple[str, str]]) -> Mapping[tuple[str,
     return found(ids) if found is not None and ids else {}
 
 
+def nouns_with_places() -> frozenset[str]:
+    """The kinds of events whose targets lead somewhere."""
+    return frozenset(_places)
+
+
 def register_traces(traces: Traces) -> None:
     """Have a function asked for the ids of what a person has."""
     if traces not in _traces:

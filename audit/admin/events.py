@@ -46,6 +46,7 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     list_per_page = 50
     paginator = LatestPages
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each would be a count of all that there is
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:  # noqa: ARG002
         """What the filters take, and nothing that Django would make of a column."""

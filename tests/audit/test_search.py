@@ -14,6 +14,7 @@ from accounts.services.sessions import begin_session, end_session
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
 from audit.admin.events import LatestPages
+from audit.hooks import nouns_with_places
 from audit.models import Event
 from audit.selectors import matching, of_person, on_days, places
 from audit.services import record
@@ -161,6 +162,10 @@ class TestLinks:
         for address in filter(None, expected.values()):
             assert page.all(href=address)
             assert operator.get(address).status_code == 200
+
+    def test_are_there_for_every_kind_of_event(self) -> None:
+        nouns = {name.partition(".")[0] for name in EventName}
+        assert nouns - nouns_with_places() == {"secrets"}, "name the kind in the admin's places"
 
     def test_of_a_client_lead_to_the_realms_own(self, realm: Realm, now: datetime) -> None:
         make_realm("other")

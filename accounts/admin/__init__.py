@@ -6,5 +6,9 @@ from accounts.admin.invitations import InvitationAdmin
 from accounts.admin.people import PersonAdmin
 from accounts.admin.roles import RoleAdmin
 from accounts.admin.sessions import SessionAdmin
+from accounts.admin.upstreams import UpstreamLinkAdmin, UpstreamProviderAdmin
 
-__all__ = ["DeviceAdmin", "InvitationAdmin", "PersonAdmin", "RoleAdmin", "SessionAdmin"]
+__all__ = [
+    "DeviceAdmin", "InvitationAdmin", "PersonAdmin", "RoleAdmin", "SessionAdmin", "UpstreamLinkAdmin",
+    "UpstreamProviderAdmin",
+]  # fmt: skip

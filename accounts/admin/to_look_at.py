@@ -8,7 +8,21 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest, HttpResponse
 
 
-class ToLookAt(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class SoundSelections(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Rows whose keys are no numbers: what is selected has to be such a key."""
+
+    def response_action(self, request: HttpRequest, queryset: Any, *where: Any) -> HttpResponse | None:
+        """Django's own, which would stumble over a key that none of these rows can have."""
+        key = self.model._meta.pk
+        try:
+            for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                key.clean(value, None)
+        except ValidationError as error:
+            raise BadRequest("A selected row has no such key.") from error
+        return super().response_action(request, queryset, *where)
+
+
+class ToLookAt(SoundSelections):
     """Rows to look at. Their actions are permissions of their own."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
@@ -27,13 +41,3 @@ class ToLookAt(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
         """The list, under a plain title."""
         title = str(self.opts.verbose_name_plural).capitalize()
         return super().changelist_view(request, {**(extra_context or {}), "title": title})
-
-    def response_action(self, request: HttpRequest, queryset: Any, *where: Any) -> HttpResponse | None:
-        """Django's own, which would stumble over a key that none of these rows can have."""
-        key = self.model._meta.pk
-        try:
-            for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
-                key.clean(value, None)
-        except ValidationError as error:
-            raise BadRequest("A selected row has no such key.") from error
-        return super().response_action(request, queryset, *where)

@@ -1,5 +1,6 @@
 """Upstream providers and who is linked with them: made, changed and ended, by operators and by people."""
 
+import re
 import uuid
 from collections.abc import Collection
 from dataclasses import fields
@@ -16,7 +17,7 @@ from accounts.upstream_terms import ProviderTerms, faults, secret_fault
 from audit.services import Details, record, record_each
 from audit.vocabulary import EventName
 from keys import api
-from realms.models import Realm
+from realms.models import SLUG_PATTERN, Realm
 
 
 class Keep(Enum):
@@ -55,6 +56,8 @@ def create_provider(
         ProviderTaken: the realm has one of this slug.
         KeysError: the secret can't be sealed.
     """
+    if not re.fullmatch(SLUG_PATTERN, slug):
+        raise ProviderRefused("A slug has 1 to 63 small letters, digits and hyphens, and no hyphen at an end.")
     refuse_faults(terms, secret=secret)
     provider = UpstreamProvider(id=uuid.uuid4(), realm=realm, slug=slug, created_at=now, **_columns(terms))
     provider.client_secret = _sealed(provider, secret)

@@ -98,7 +98,7 @@ def change_provider(
         return provider
     with transaction.atomic():
         UpstreamProvider.objects.filter(pk=provider.pk).update(**changed)
-        details: Details = {"fields": " ".join(told), "enabled": terms.enabled}
+        details: Details = {"fields": " ".join(sorted(told)), "enabled": terms.enabled}
         record(
             EventName.UPSTREAM_CHANGED,
             realm=provider.realm.slug,

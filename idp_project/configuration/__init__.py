@@ -1,4 +1,4 @@
-"""Realms, their rings' policies and their clients as one JSON document, and how a database comes to be like it.
+"""Realms with their rings' policies, clients and upstreams as one document, and how a database comes to be like it.
 
 `document` reads and writes it, `difference` decides what is to be done, `applying` does it.
 """

@@ -7,11 +7,13 @@ from datetime import datetime
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
+from accounts.errors import ProviderRefused, ProviderTaken
 from idp_project.configuration.checking import faults
 from idp_project.configuration.desired import Defaults, desired_things
 from idp_project.configuration.difference import Change, difference
-from idp_project.configuration.document import Kind, Things
+from idp_project.configuration.document import Kind, Place, Things
 from idp_project.configuration.exporting import present_things
+from idp_project.configuration.given_secrets import told_of_secrets
 from idp_project.configuration.rows import rows_of
 from idp_project.errors import ConfigurationRefused
 from idp_project.provisioning import Site
@@ -66,18 +68,21 @@ class Imported:
     followers: frozenset[int]
 
 
-def plan_import(wanted: Things, *, site: Site) -> Plan:
+def plan_import(wanted: Things, *, site: Site, given: Mapping[Place, str]) -> Plan:
     """What an import would change; writes nothing.
 
     Arguments:
         wanted: what the document says.
         site: what the settings say.
+        given: client secrets at upstream providers, which no document holds, by place.
 
     Raises:
         ConfigurationRefused: the rules forbid it; one sentence a fault.
+        KeysError: a stored secret can't be compared with a given one.
     """
-    slugs = {place.realm for place in wanted}
+    slugs = {place.realm for place in (*wanted, *given)}
     present = present_things(slugs)
+    wanted = told_of_secrets(wanted, present, given)
     desired = desired_things(present, wanted, _defaults(site))
     changes = difference(present, desired)
     found = list(faults(changes, desired, issuers={slug: issuer_of(slug, base=site.base) for slug in slugs}))
@@ -86,14 +91,13 @@ def plan_import(wanted: Things, *, site: Site) -> Plan:
     return Plan(changes, desired)
 
 
-def apply_import(wanted: Things, *, site: Site, actor: str, now: datetime) -> Imported:
+def apply_import(wanted: Things, *, site: Site, given: Mapping[Place, str], actor: str, now: datetime) -> Imported:
     """Make the rows like a document, all of them or none. What it doesn't name is left alone.
 
     A second import waits for the first, and plans once more by what that left.
 
     Arguments:
-        wanted: what the document says.
-        site: what the settings say.
+        wanted, site, given: as for `plan_import`.
         actor: opaque id of who does it, for the audit.
         now: aware time of the change.
 
@@ -104,18 +108,18 @@ def apply_import(wanted: Things, *, site: Site, actor: str, now: datetime) -> Im
         ConfigurationRefused: the rules forbid it, or somebody else changed the same meanwhile; nothing was done.
         KeysError: a ring can't be changed now, or would get no keys; nothing was done.
     """
-    if plan_import(wanted, site=site).makes_rings:
+    if plan_import(wanted, site=site, given=given).makes_rings:
         prove_master_secret([])  # a ring that no key can be made for helps nobody
     try:
         with transaction.atomic():
             _wait_for_other_imports()
-            plan = plan_import(wanted, site=site)
-            rows = rows_of(plan.changes, base=site.base, actor=actor, now=now)
+            plan = plan_import(wanted, site=site, given=given)
+            rows = rows_of(plan.changes, base=site.base, given=given, actor=actor, now=now)
             for change in plan.changes:
                 rows.apply(change, plan.desired[change.place])
-    except (ClientRefused, RealmError) as error:
+    except (ClientRefused, ProviderRefused, RealmError) as error:
         raise ConfigurationRefused([str(error)]) from error
-    except (IntegrityError, RingExists, ClientIdTaken) as error:
+    except (IntegrityError, RingExists, ClientIdTaken, ProviderTaken) as error:
         raise ConfigurationRefused(["Somebody else made the same meanwhile: run it again."]) from error
     slugs = frozenset(place.realm for place in wanted)
     return Imported(plan.changes, rows.secrets, slugs, frozenset(rows.followers))

@@ -3,11 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from accounts.upstream_terms import faults as provider_faults
 from idp_project.configuration.difference import Change
 from idp_project.configuration.document import Kind, Members, Place, Things
-from idp_project.configuration.schema import REGISTERED, metadata_in, policy_in, ring_named, terms_in
+from idp_project.configuration.schema import (
+    REGISTERED,
+    ClientSecret,
+    metadata_in,
+    policy_in,
+    provider_in,
+    ring_named,
+    terms_in,
+)
 from keys.algorithms import Purpose, algorithm_named
 from keys.conf import periods
 from keys.errors import KeysError
@@ -22,12 +32,14 @@ from tokens.services.clients import ClientRefused, columns_of, refuse_faults, re
 
 _IDENTITY = [member for member, column in REGISTERED.items() if column in IDENTITY]
 _FIXED = {
-    **{
+    Kind.REALM: {"issuer": "it never changes; leave it out, as export_config --portable does."},
+    Kind.RING: {},
+    Kind.CLIENT: {
         member: "it never changes: register another client."
         for member, column in REGISTERED.items()
         if column in IDENTITY
     },
-    "issuer": "it never changes; leave it out, as export_config --portable does.",
+    Kind.UPSTREAM: {"issuer": "it never changes: add another upstream provider."},
 }
 
 
@@ -46,8 +58,8 @@ def faults(changes: Sequence[Change], desired: Things, *, issuers: dict[str, str
     for change in changes:
         place, members = change.place, desired[change.place]
         for member in change.after:
-            if change.before is not None and member in _FIXED:
-                yield f"{place}/{member}: {_FIXED[member]}"
+            if change.before is not None and member in _FIXED[place.kind]:
+                yield f"{place}/{member}: {_FIXED[place.kind][member]}"
         match place.kind:
             case Kind.REALM:
                 yield from _realm_faults(change, members, issuers[place.realm])
@@ -56,6 +68,8 @@ def faults(changes: Sequence[Change], desired: Things, *, issuers: dict[str, str
             case Kind.CLIENT:
                 realm = Realm(slug=place.realm, **_columns(desired[Place(place.realm)]))
                 yield from _client_faults(change, members, realm, algorithms[place.realm])
+            case Kind.UPSTREAM:
+                yield from _upstream_faults(change, members)
     yield from _unserved(changes, desired)
 
 
@@ -94,6 +108,14 @@ def _client_faults(change: Change, members: Members, realm: Realm, algorithms: s
             yield f"{change.place}/{members_of.get(column, column)}: {' '.join(sentences)}"
 
 
+def _upstream_faults(change: Change, members: Members) -> Iterator[str]:
+    for name, sentence in provider_faults(provider_in(members), loopback=settings.IDP_PLAIN_HTTP):
+        yield f"{change.place}/{name}: {sentence}"
+    # What is stored already doesn't differ, and so isn't among the changes.
+    if change.after.get("client_secret") == ClientSecret.STORED:
+        yield f"{change.place}/client_secret: none is stored here: give it with --upstream-secrets."
+
+
 def _columns(members: Members) -> dict[str, object]:
     found = terms_in(members)
     return {
@@ -105,7 +127,7 @@ def _columns(members: Members) -> dict[str, object]:
 
 def _unserved(changes: Sequence[Change], desired: Things) -> Iterator[str]:
     """No realm promises what its rings may not vouch for, once all is changed."""
-    touched = {change.place.realm for change in changes if change.place.kind is not Kind.CLIENT}
+    touched = {change.place.realm for change in changes if change.place.kind in (Kind.REALM, Kind.RING)}
     for place, members in desired.items():
         if place.kind is Kind.RING and place.realm in touched:
             realm = terms_in(desired[Place(place.realm)])

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from accounts.upstream_terms import ProviderTerms
 from idp_project.configuration.difference import overlaid
 from idp_project.configuration.document import Kind, Members, Place, Things
-from idp_project.configuration.schema import metadata_in, registered_members, ring_named
+from idp_project.configuration.schema import ClientSecret, metadata_in, registered_members, ring_named
 from keys.algorithms import Purpose
 from keys.policy import KeyPolicy
 from realms.selectors import issuer_of
@@ -52,10 +53,13 @@ def _new(place: Place, defaults: Defaults) -> Members:
         return {"issuer": issuer, **_attributes(Terms(name=place.realm)), "direct_sign_in": True}
     if place.kind is Kind.RING:
         return asdict(defaults.policies[ring_named(place.name).purpose])
+    if place.kind is Kind.UPSTREAM:
+        terms = ProviderTerms(name=place.name, issuer="", client_id="")
+        return {**_attributes(terms), "client_secret": ClientSecret.NONE}
     return {"client_name": place.name, "enabled": True, **registered_members(ClientMetadata())}
 
 
-def _attributes(terms: Terms) -> Members:
+def _attributes(terms: Terms | ProviderTerms) -> Members:
     return {field.name: getattr(terms, field.name) for field in fields(terms)}
 
 

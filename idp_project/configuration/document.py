@@ -1,9 +1,9 @@
 """The document of a configuration: strict JSON to things with their members, and back (RFC 8259, RFC 7591 §2).
 
-    {"version": 1, "realms": {"default": {…, "rings": {"sign ES256": {…}}, "clients": {"app": {…}}}}}
+    {"version": 1, "realms": {"default": {…, "rings": {"sign ES256": {…}}, "clients": {"app": {…}}, "upstreams": {…}}}}
 
-A thing is a realm, a ring or a client. The document names it by its place, and says of its members what is to
-be said; a member or a thing that isn't there is one of which nothing is said.
+A thing is a realm, a ring, a client or an upstream provider. The document names it by its place, and says of its
+members what is to be said; a member or a thing that isn't there is one of which nothing is said.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,9 +27,10 @@ class Kind(IntEnum):
     REALM = 0
     RING = 1
     CLIENT = 2
+    UPSTREAM = 3
 
 
-_FOLDERS = {Kind.RING: "rings", Kind.CLIENT: "clients"}
+_FOLDERS = {Kind.RING: "rings", Kind.CLIENT: "clients", Kind.UPSTREAM: "upstreams"}
 
 
 class Place(NamedTuple):

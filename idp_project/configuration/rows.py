@@ -1,14 +1,24 @@
 """One change of a configuration after another, by the services that the commands and the admin use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from accounts.models import UpstreamProvider
+from accounts.services.upstreams import Keep, change_provider, create_provider
 from audit.services import record
 from audit.vocabulary import EventName
 from idp_project.configuration.difference import Change
 from idp_project.configuration.document import Kind, Members, Place
-from idp_project.configuration.schema import SCHEMA, metadata_in, policy_in, ring_named, terms_in
+from idp_project.configuration.schema import (
+    SCHEMA,
+    ClientSecret,
+    metadata_in,
+    policy_in,
+    provider_in,
+    ring_named,
+    terms_in,
+)
 from idp_project.errors import ConfigurationRefused
 from idp_project.provisioning import record_realm_created
 from keys.models import KeyRing
@@ -25,10 +35,11 @@ class Rows:
     """The rows that changes are about. Use it within one transaction.
 
     Attributes:
-        realms, rings, clients: those that are there, by where the document has them; new ones come to them.
+        realms, rings, clients, upstreams: those that are there, by where the document has them; new ones come to them.
         base: the site's public base address.
         actor: opaque id of who does it, for the audit.
         now: aware time of the change.
+        given: new client secrets at upstream providers, by place.
         secrets: of the clients that were made, by realm and client_id.
         followers: primary keys of the rings that got another policy.
     """
@@ -36,9 +47,11 @@ class Rows:
     realms: dict[str, Realm]
     rings: dict[Place, KeyRing]
     clients: dict[Place, Client]
+    upstreams: dict[Place, UpstreamProvider]
     base: str
     actor: str
     now: datetime
+    given: Mapping[Place, str] = field(repr=False)
     secrets: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     followers: set[int] = field(default_factory=set)
 
@@ -56,6 +69,8 @@ class Rows:
                 self._apply_ring(change, members)
             case Kind.CLIENT:
                 self._apply_client(change, members)
+            case Kind.UPSTREAM:
+                self._apply_upstream(change, members)
 
     def _apply_realm(self, change: Change, members: Members) -> None:
         slug, terms = change.place.realm, terms_in(members)
@@ -126,23 +141,43 @@ class Rows:
                 return
         change_client(client, name=name, enabled=enabled, metadata=metadata, actor=self.actor, now=self.now)
 
+    def _apply_upstream(self, change: Change, members: Members) -> None:
+        place, terms = change.place, provider_in(members)
+        secret: str | Keep | None = self.given.get(place)
+        if change.makes:
+            create_provider(
+                realm=self.realms[place.realm],
+                slug=place.name,
+                terms=terms,
+                secret=secret,
+                actor=self.actor,
+                now=self.now,
+            )
+            return
+        if secret is None and change.after.get("client_secret") != ClientSecret.NONE:
+            secret = Keep.SECRET
+        change_provider(self.upstreams[place], terms=terms, secret=secret, actor=self.actor, now=self.now)
 
-def rows_of(changes: Iterable[Change], *, base: str, actor: str, now: datetime) -> Rows:
-    """The rows that some changes are about, in three queries.
+
+def rows_of(changes: Iterable[Change], *, base: str, given: Mapping[Place, str], actor: str, now: datetime) -> Rows:
+    """The rows that some changes are about, in four queries.
 
     Arguments:
-        base, actor, now: as in `Rows`.
+        base, given, actor, now: as in `Rows`.
     """
     places = {change.place for change in changes}
     slugs = {place.realm for place in places}
     names = {place.name for place in places if place.kind is Kind.CLIENT}
     rings = KeyRing.objects.filter(realm__slug__in=slugs).select_related("realm")
     clients = Client.objects.filter(realm__slug__in=slugs, client_id__in=names).select_related("realm")
+    upstreams = UpstreamProvider.objects.filter(realm__slug__in=slugs).select_related("realm")
     return Rows(
         {realm.slug: realm for realm in Realm.objects.filter(slug__in=slugs)},
         {Place(ring.realm.slug, Kind.RING, str(ring)): ring for ring in rings},
         {Place(client.realm.slug, Kind.CLIENT, client.client_id): client for client in clients},
+        {Place(one.realm.slug, Kind.UPSTREAM, one.slug): one for one in upstreams},
         base,
         actor,
         now,
+        given,
     )

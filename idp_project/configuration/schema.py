@@ -1,4 +1,4 @@
-"""What a configuration can say of realms, rings and clients; it follows from what can be decided of them."""
+"""What a configuration can say of realms, rings, clients and upstreams; it follows from what is decided of them."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from accounts.upstream_terms import ProviderTerms
 from idp_project.configuration.document import Description, Kind, Members, Schema
 from idp_project.configuration.forms import FLAG, JWKS, SCOPES, SPAN, TEXT, TEXTS, Form, or_null, word_of, words_of
 from keys.algorithms import Purpose, algorithm_named, choose_bits
@@ -53,6 +54,16 @@ def _forms(of: type) -> dict[str, Form]:
 def _client_forms() -> dict[str, Form]:
     forms = _forms(ClientMetadata) | {"scopes": SCOPES}
     return {member: forms[column] for member, column in REGISTERED.items()}
+
+
+class ClientSecret(StrEnum):
+    """What is said of the client secret that a realm has at an upstream provider: never the secret."""
+
+    NONE = "none"  # the client is a public one
+    STORED = "stored"  # there is one, and it stays
+
+
+GIVEN = "given"  # in the place of these, where another secret came beside the document; no document says it
 
 
 class RingName(NamedTuple):
@@ -103,12 +114,22 @@ SCHEMA: Schema = {
         lambda name: re.fullmatch(CLIENT_ID_PATTERN, name) is not None and name != DIRECT_CLIENT_ID,
         "a client_id has 1 to 64 letters, digits and . _ ~ -, and is none of the provider's own.",
     ),
+    Kind.UPSTREAM: Description(
+        {**_forms(ProviderTerms), "client_secret": word_of(ClientSecret)},
+        lambda name: re.fullmatch(SLUG_PATTERN, name) is not None,
+        "a slug has 1 to 63 small letters, digits and hyphens, and no hyphen at an end.",
+    ),
 }
 
 
 def terms_in(members: Members) -> Terms:
     """What the members of a realm decide of it."""
     return Terms(**{field.name: members[field.name] for field in fields(Terms)})
+
+
+def provider_in(members: Members) -> ProviderTerms:
+    """What the members of an upstream provider decide of it."""
+    return ProviderTerms(**{field.name: members[field.name] for field in fields(ProviderTerms)})
 
 
 def policy_in(members: Members) -> KeyPolicy:

@@ -1,11 +1,11 @@
-"""`manage.py export_config`: realms, their rings' policies and their clients as JSON. No secret is in it."""
+"""`manage.py export_config`: realms with their rings' policies, clients and upstreams as JSON. No secret is in it."""
 
 import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from idp_project.configuration.document import render
+from idp_project.configuration.document import Kind, render
 from idp_project.configuration.exporting import present_things
 from idp_project.configuration.schema import SCHEMA
 
@@ -15,7 +15,7 @@ WRONG_USAGE = 2
 class Command(BaseCommand):
     """Exit code 0: printed. 2: wrong usage."""
 
-    help = "Prints realms, their rings' policies and their clients as JSON, for import_config; never a secret."
+    help = "Prints realms with their rings' policies, clients and upstreams as JSON, for import_config; never a secret."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--realm", action="append", help="a realm's slug; repeatable, all realms if left out")
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no realm {', '.join(map(repr, unknown))}.", returncode=WRONG_USAGE)
         if options["portable"]:
             things = {
-                place: {name: value for name, value in members.items() if name != "issuer"}
+                place: {name: value for name, value in members.items() if (place.kind, name) != (Kind.REALM, "issuer")}
                 for place, members in things.items()
             }
         self.stdout.write(json.dumps(render(things, SCHEMA), indent=2, ensure_ascii=False))

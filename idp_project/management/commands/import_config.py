@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from django.utils import timezone
 
 from idp_project.configuration.applying import apply_import, follow_with_keys, plan_import
 from idp_project.configuration.difference import in_words
-from idp_project.configuration.document import MAX_BYTES, Things, parse
+from idp_project.configuration.document import MAX_BYTES, Place, Things, parse
+from idp_project.configuration.given_secrets import read_secrets
 from idp_project.configuration.schema import SCHEMA
 from idp_project.errors import ConfigurationRefused
 from idp_project.provisioning import Site
@@ -25,10 +27,17 @@ DIFFERENT = 3
 class Command(BaseCommand):
     """Exit code 0: done, or no difference. 1: failed. 2: refused, and nothing was changed. 3: differences (dry run)."""
 
-    help = "Makes realms, rings' policies and clients like a JSON document; what it doesn't name is left alone."
+    help = (
+        "Makes realms, rings' policies, clients and upstreams like a JSON document; what it doesn't name is left alone."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="what export_config printed; - for standard input")
+        parser.add_argument(
+            "--upstream-secrets",
+            metavar="FILE",
+            help="client secrets at upstream providers, as JSON by realm and slug; of nobody else to read",
+        )
         parser.add_argument("--dry-run", action="store_true", help="print what would change; write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,25 +49,30 @@ class Command(BaseCommand):
         site = Site(base=settings.IDP_ISSUER, expired_tokens=settings.IDP_EXPIRED_TOKENS)
         try:
             wanted = parse(_read(options["file"]), SCHEMA)
+            file = options["upstream_secrets"]
+            given = read_secrets(Path(file)) if file else {}
             if options["dry_run"]:
-                self._tell(wanted, site)
+                self._tell(wanted, site, given)
             else:
-                self._import(wanted, site)
+                self._import(wanted, site, given)
         except ConfigurationRefused as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
 
-    def _tell(self, wanted: Things, site: Site) -> None:
-        changes = plan_import(wanted, site=site).changes
+    def _tell(self, wanted: Things, site: Site, given: Mapping[Place, str]) -> None:
+        try:
+            changes = plan_import(wanted, site=site, given=given).changes
+        except KeysError as error:
+            raise CommandError(str(error)) from error
         for line in in_words(changes, SCHEMA):
             self.stdout.write(line)
         if changes:
             raise SystemExit(DIFFERENT)
         self.stdout.write("Nothing would change.")
 
-    def _import(self, wanted: Things, site: Site) -> None:
+    def _import(self, wanted: Things, site: Site, given: Mapping[Place, str]) -> None:
         """Rows first; what was done is told before the keys are made, or the secrets could get lost with them."""
         try:
-            imported = apply_import(wanted, site=site, actor=ACTOR, now=timezone.now())
+            imported = apply_import(wanted, site=site, given=given, actor=ACTOR, now=timezone.now())
         except KeysError as error:
             raise CommandError(f"Nothing was imported: {error}") from error
         done = {"changes": list(in_words(imported.changes, SCHEMA)), "client_secrets": imported.secrets}

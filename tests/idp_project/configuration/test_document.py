@@ -31,7 +31,7 @@ def test_a_document_says_of_each_thing_what_is_said_and_no_more() -> None:
     machine = things[Place("shop", Kind.CLIENT, "machine")]
     assert machine["scope"] == ("read", "write")
     assert len(things) == 2 + len(CLIENTS)
-    folders = {"rings": {"sign RS256 2048": {}}, "clients": CLIENTS}
+    folders = {"rings": {"sign RS256 2048": {}}, "clients": CLIENTS, "upstreams": {}}
     assert render(things, SCHEMA) == document(shop={"name": "Shop", **folders})
 
 
@@ -40,8 +40,13 @@ def test_the_order_is_always_the_same() -> None:
     rendered = json.dumps(render(parse(json.dumps(wanted).encode(), SCHEMA), SCHEMA))
     assert rendered == json.dumps(
         document(
-            a={"name": "A", "rings": {}, "clients": {"x": {"client_name": "X", "scope": "b a"}, "y": {}}},
-            b={"rings": {}, "clients": {}},
+            a={
+                "name": "A",
+                "rings": {},
+                "clients": {"x": {"client_name": "X", "scope": "b a"}, "y": {}},
+                "upstreams": {},
+            },
+            b={"rings": {}, "clients": {}, "upstreams": {}},
         )
     )
 
@@ -66,7 +71,7 @@ def test_all_that_a_client_registers_has_a_member() -> None:
         (document(a={"slug": "a"}), "realms/a/slug: there is no such member."),
         (document(a={"pairwise_salt": "AAAA"}), "realms/a/pairwise_salt: there is no such member."),
         (document(a={"enabled": 1}), "realms/a/enabled: it has to be true or false."),
-        (document(a={"registration": "anybody"}), "realms/a/registration: it has to be one of closed, open."),
+        (document(a={"registration": "anybody"}), "realms/a/registration: it has to be one of closed, invited, open."),
         (document(a={"name": None}), "realms/a/name: it has to be a text of at most 2000 characters."),
         (document(a={"access_token_lifetime": 300}), "realms/a/access_token_lifetime: it has to be an ISO 8601"),
         (document(a={"rings": []}), "realms/a/rings: it has to be a JSON object."),

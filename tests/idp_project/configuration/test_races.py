@@ -30,7 +30,7 @@ TEXT = b'{"version": 1, "realms": {"shop": {"clients": {"app": {}}}}}'
 
 
 def imported() -> Imported:
-    return apply_import(parse(TEXT, SCHEMA), site=SITE, actor="test", now=timezone.now())
+    return apply_import(parse(TEXT, SCHEMA), site=SITE, given={}, actor="test", now=timezone.now())
 
 
 class Held:

@@ -19,11 +19,11 @@ class RealmAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     form = RealmForm
     list_display = ("slug", "name", "issuer", "enabled", "registration")
     search_fields = ("slug", "name", "issuer")
-    readonly_fields = ("slug", "issuer", "created_at", "logo")
+    readonly_fields = ("slug", "issuer", "created_at", "logo_now")
     fieldsets = (
         (None, {"fields": ("slug", "issuer", "created_at", "name", "enabled", "registration")}),
         ("Sign-in", {"fields": ("require_second_factor",)}),
-        ("Looks", {"fields": ("accent", "accent_dark", "logo", "picture", "without_picture")}),
+        ("Looks", {"fields": ("accent", "accent_dark", "logo_now", "picture", "without_picture")}),
         (
             "Lifetimes",
             {"fields": ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")},
@@ -31,7 +31,7 @@ class RealmAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     )
 
     @admin.display(description="Logo now")
-    def logo(self, realm: Realm) -> str:
+    def logo_now(self, realm: Realm) -> str:
         """The realm's logo, as its pages show it."""
         address = logo_of(realm)
         return format_html('<img src="{}" class="realm-logo" alt="The logo">', address) if address else "Signet's own"

@@ -51,7 +51,8 @@ def test_a_realm_is_made_with_all_that_it_needs_and_signs_at_once(settings: Lazy
     rings = ["expired_test ES256", "mac HMAC-SHA256", "sign ES256", "sign RS256 4096"]
     assert told == {
         "slug": "shop", "issuer": f"{settings.IDP_ISSUER}/realms/shop", "name": "shop", "enabled": True,
-        "registration": "closed", "require_second_factor": False, "access_token_lifetime": "PT10M",
+        "registration": "closed", "require_second_factor": False, "accent": "", "accent_dark": "",
+        "access_token_lifetime": "PT10M",
         "refresh_idle_lifetime": "P7D",
         "refresh_absolute_lifetime": "P30D", "rings": rings, "created": True,
     }  # fmt: skip
@@ -67,12 +68,13 @@ def test_a_realm_is_made_with_all_that_it_needs_and_signs_at_once(settings: Lazy
 def test_every_option_reaches_its_column(db: None) -> None:
     created(
         "shop", "--name", "The Shöp", "--registration", "open", "--require-second-factor",
-        "--access-token-lifetime", "PT5M",
+        "--accent", "#1f6f54", "--accent-dark", "#7ad6c7", "--access-token-lifetime", "PT5M",
         "--refresh-idle-lifetime", "P1D", "--refresh-absolute-lifetime", "P2DT12H",
     )  # fmt: skip
     realm = Realm.objects.get()
     assert (realm.name, realm.registration) == ("The Shöp", Registration.OPEN)
     assert realm.require_second_factor
+    assert (realm.accent, realm.accent_dark) == ("#1f6f54", "#7ad6c7")
     lifetimes = (realm.access_token_lifetime, realm.refresh_idle_lifetime, realm.refresh_absolute_lifetime)
     assert lifetimes == (timedelta(minutes=5), timedelta(days=1), timedelta(hours=60))
 

@@ -8,7 +8,7 @@ from keys.models import KeyRing
 from realms.models import Realm
 from realms.vocabulary import Registration
 from tests.keys.admin.pages import words
-from tests.provider import Browser, make_person
+from tests.provider import Browser
 
 LIST = "/admin/realms/realm/"
 SOUND = {
@@ -19,13 +19,6 @@ SOUND = {
     "refresh_idle_lifetime": "7 days",
     "refresh_absolute_lifetime": "30 days",
 }
-
-
-@pytest.fixture
-def operator(db: None) -> Browser:
-    browser = Browser(raise_request_exception=False)
-    browser.force_login(make_person("operator", realm=None, is_staff=True, is_superuser=True))
-    return browser
 
 
 def page_of(realm: Realm) -> str:

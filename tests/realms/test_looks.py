@@ -13,9 +13,8 @@ from tests.keys.admin.pages import words
 from tests.pages import Elements
 from tests.provider import Browser
 from tests.realms.pictures import jpeg, png
-from tests.realms.test_admin import SOUND, operator, page_of
+from tests.realms.test_admin import SOUND, page_of
 
-__all__ = ["operator"]
 pytestmark = pytest.mark.spec("issue 3, Pages")
 LIGHT, DARK = "#1f6f54", "#7ad6c7"
 
@@ -129,9 +128,7 @@ def test_an_outage_is_no_fault_of_ours(browser: Browser, realm: Realm, monkeypat
 
 def test_no_page_loads_the_picture(browser: Browser, realm: Realm) -> None:
     change_logo(realm, picture=picture_of(png()))
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+    with CaptureQueriesContext(connection) as asked:
         browser.get("/sign-in")
     assert asked.captured_queries
     assert not [query for query in asked.captured_queries if "realms_logo" in query["sql"]]

@@ -10,6 +10,7 @@ from accounts.errors import ChallengeOver
 from accounts.models import Membership, SignInChallenge
 from accounts.selectors.factors import factors_of, is_whole
 from accounts.services.sign_in import SignedIn, record_proof
+from accounts.whereabouts import NOWHERE, Whereabouts
 from realms.models import Realm
 
 CHALLENGE_LIFETIME = timedelta(minutes=10)  # long enough to find the telephone and to set an app up
@@ -54,13 +55,16 @@ def begin_challenge(*, realm: Realm, signed_in: SignedIn, now: datetime) -> Sign
     )
 
 
-def complete_challenge(challenge: SignInChallenge, *, methods: tuple[str, ...], now: datetime) -> SignedIn:
+def complete_challenge(
+    challenge: SignInChallenge, *, methods: tuple[str, ...], now: datetime, whereabouts: Whereabouts = NOWHERE
+) -> SignedIn:
     """Take a second proof for the whole sign-in; of several at once, one does.
 
     Arguments:
         challenge: a standing one.
         methods: how the second was proved.
         now: aware time of the second proof.
+        whereabouts: where the person was, for the audit.
 
     Raises:
         ChallengeOver: it was completed, or has ended; or both proofs together are no second factor yet.
@@ -75,7 +79,7 @@ def complete_challenge(challenge: SignInChallenge, *, methods: tuple[str, ...], 
             raise ChallengeOver("The person is no member any more.")
         if not is_whole(proved, person=challenge.user, realm=challenge.realm):  # the same thing twice, say
             raise ChallengeOver("The second proof adds nothing to the first.")
-        record_proof(challenge.user, proved, realm=challenge.realm, now=now)
+        record_proof(challenge.user, proved, realm=challenge.realm, now=now, whereabouts=whereabouts)
     return SignedIn(challenge.user, tuple(membership.roles), challenge.proved_at, proved)
 
 

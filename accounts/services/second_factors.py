@@ -25,7 +25,9 @@ from accounts.selectors.factors import (
     seed_of,
 )
 from accounts.services.attempts import Place, give_back, reserve_second_factor
+from accounts.services.personal import personal_key, record_about
 from accounts.vocabulary import Factor
+from accounts.whereabouts import Whereabouts
 from audit.services import record
 from audit.vocabulary import EventName
 from keys.api import seal
@@ -125,7 +127,7 @@ def prove_totp(*, person: User, typed: str, realm: Realm | None, address: str, n
         give_back(places)
         raise
     if fault:
-        _refuse(person, Factor.TOTP, fault, places, realm=realm, now=now)
+        _refuse(person, Factor.TOTP, fault, places, realm=realm, address=address, now=now)
     give_back(places)
     return _METHODS
 
@@ -164,7 +166,7 @@ def prove_recovery_code(
             )
     if not used:
         fault = "used" if theirs.exists() else "wrong_code"
-        _refuse(person, Factor.RECOVERY_CODE, fault, places, realm=realm, now=now)
+        _refuse(person, Factor.RECOVERY_CODE, fault, places, realm=realm, address=address, now=now)
     give_back(places)
     return _METHODS
 
@@ -261,7 +263,14 @@ def hold_factors(person: User) -> None:
 
 
 def _refuse(
-    person: User, factor: Factor, fault: str, places: Sequence[Place], *, realm: Realm | None, now: datetime
+    person: User,
+    factor: Factor,
+    fault: str,
+    places: Sequence[Place],
+    *,
+    realm: Realm | None,
+    address: str,
+    now: datetime,
 ) -> None:
     """One event a refusal, and one more for the attempt that emptied a bucket; committed before the error.
 
@@ -270,9 +279,11 @@ def _refuse(
     """
     slug = realm.slug if realm else ""
     with transaction.atomic():
-        _record(EventName.FACTOR_REFUSED, person, actor="", now=now, realm=slug, factor=factor, fault=fault)
-        for limit in (place.budget.name for place in places if place.was_last):
-            _record(EventName.FACTOR_LIMITED, person, actor="", now=now, realm=slug, limit=limit)
+        key = personal_key(person, now=now)
+        emptied = [(EventName.FACTOR_LIMITED, {"limit": place.budget.name}) for place in places if place.was_last]
+        for name, details in [(EventName.FACTOR_REFUSED, {"factor": str(factor), "fault": fault}), *emptied]:
+            about = {"realm": slug, "actor": "", "target": person.subject, "now": now}
+            record_about(person, Whereabouts(address), name, **about, sealed_key=key, details=details)
     raise FactorRefused(fault)
 
 

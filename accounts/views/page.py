@@ -18,6 +18,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from accounts import locales
+from accounts.whereabouts import Whereabouts
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
 
@@ -136,6 +137,11 @@ def malformed(request: HttpRequest, status: HTTPStatus = HTTPStatus.BAD_REQUEST)
 def see_other(address: str) -> HttpResponse:
     """303, so that no browser posts the password again (RFC 9700 §4.12)."""
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": address})
+
+
+def whereabouts_of(request: HttpRequest) -> Whereabouts:
+    """Where a person is, for the audit."""
+    return Whereabouts(str(request.META.get("REMOTE_ADDR", "")), request.headers.get("User-Agent", ""))
 
 
 def seconds(span: timedelta) -> str:

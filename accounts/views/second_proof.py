@@ -20,7 +20,7 @@ from accounts.services.challenges import complete_challenge
 from accounts.services.sessions import step_up
 from accounts.views.arrival import begin
 from accounts.views.credentials import Refused, once_each, too_many
-from accounts.views.page import BUSY, RETRY, Page, malformed, notice, seconds, see_other
+from accounts.views.page import BUSY, RETRY, Page, malformed, notice, seconds, see_other, whereabouts_of
 from keys.errors import KeysError
 from realms.models import Realm
 
@@ -187,6 +187,8 @@ class SecondProofPage(Page):
             ChallengeOver: somebody was faster, or it has ended meanwhile.
         """
         if asked.challenge is not None:
-            begin(request, complete_challenge(asked.challenge, methods=methods, now=now), realm=self.realm)
+            whereabouts = whereabouts_of(request)
+            proved = complete_challenge(asked.challenge, methods=methods, now=now, whereabouts=whereabouts)
+            begin(request, proved, realm=self.realm)
         elif asked.live is not None:
             browser.remember(request, step_up(realm=self.realm, live=asked.live, methods=methods, now=now))

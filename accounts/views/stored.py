@@ -14,9 +14,8 @@ from accounts.names import MAX_USERNAME, canonical
 from accounts.selectors import LiveSession
 from accounts.services.deletion import delete_account
 from accounts.services.stored import take_copy
-from accounts.views.page import malformed, notice
+from accounts.views.page import malformed, notice, whereabouts_of
 from accounts.views.reauthentication import ProvenPage
-from accounts.whereabouts import Whereabouts
 
 _COPY, _DELETE = "copy", "delete"
 
@@ -42,8 +41,7 @@ class StoredView(ProvenPage):
         return malformed(request)
 
     def _copy(self, request: HttpRequest, live: LiveSession, now: datetime) -> HttpResponse:
-        peer, program = str(request.META.get("REMOTE_ADDR", "")), request.headers.get("User-Agent", "")
-        found = take_copy(live.person, whereabouts=Whereabouts(peer, program), realm=self.realm.slug, now=now)
+        found = take_copy(live.person, whereabouts=whereabouts_of(request), realm=self.realm.slug, now=now)
         answer = JsonResponse(found, encoder=DjangoJSONEncoder, json_dumps_params={"indent": 2, "ensure_ascii": False})
         answer["Content-Disposition"] = f'attachment; filename="{self.realm.slug}-account.json"'
         return answer

@@ -12,13 +12,15 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.errors import SignInRefused, TooManyAttempts
+from accounts.errors import FactorRefused, SignInRefused, TooManyAttempts
 from accounts.models import PersonalKey, User
 from accounts.services import personal
+from accounts.services.challenges import begin_challenge, complete_challenge
 from accounts.services.people import create_member
 from accounts.services.personal import make_personal_key, open_personal, personal_key, record_about
 from accounts.services.registration import register
-from accounts.services.sign_in import sign_in
+from accounts.services.second_factors import prove_recovery_code
+from accounts.services.sign_in import SignedIn, sign_in
 from accounts.whereabouts import Whereabouts
 from audit.hooks import SEALED, VIEW_PERSONAL, personal_fields
 from audit.models import Event
@@ -28,6 +30,7 @@ from keys.errors import MissingMasterSecret
 from keys.services.rewrapping import rewrap_all
 from realms.models import Realm
 from realms.vocabulary import Registration
+from tests.proofs import give_app
 from tests.provider import PASSWORD, make_person
 
 pytestmark = pytest.mark.spec("issue 3 of 6: personal fields sealed under a key of the person that is destroyed")
@@ -45,7 +48,7 @@ def event(name: EventName) -> Event:
 def test_a_sign_in_keeps_where_it_came_from_sealed(realm: Realm, ana: User, now: datetime) -> None:
     enter(realm, now)
     found = event(EventName.SIGN_IN_SUCCEEDED)
-    assert list(found.details) == [SEALED]
+    assert found.details.keys() == {SEALED, "methods"}
     assert personal_fields(found) == open_personal(found) == HERE
 
 
@@ -75,6 +78,18 @@ def test_of_a_name_that_nobody_has_nothing_is_kept(
     assert (found.details, found.target, personal_fields(found)) == ({"fault": "unknown_name"}, "", None)
     assert worked == [Whereabouts(**HERE)]  # the same work all the same
     assert not PersonalKey.objects.exists()
+
+
+def test_the_second_half_of_a_sign_in_keeps_it_and_so_does_a_wrong_code(realm: Realm, ana: User, now: datetime) -> None:
+    give_app(ana)
+    enter(realm, now)
+    assert open_personal(event(EventName.SIGN_IN_BEGUN)) == HERE
+    challenge = begin_challenge(realm=realm, signed_in=SignedIn(ana, (), now, ("pwd",)), now=now)
+    complete_challenge(challenge, methods=("otp",), now=now, whereabouts=Whereabouts(**HERE))
+    assert open_personal(event(EventName.SIGN_IN_SUCCEEDED)) == HERE
+    with pytest.raises(FactorRefused):
+        prove_recovery_code(person=ana, typed="AAAA-AAAA-AAAA-AAAA", realm=realm, address=HERE["address"], now=now)
+    assert open_personal(event(EventName.FACTOR_REFUSED)) == {"address": HERE["address"]}
 
 
 def test_an_attempt_that_used_up_a_limit_keeps_it_too(realm: Realm, ana: User, now: datetime) -> None:
@@ -167,7 +182,7 @@ def test_a_key_that_cannot_be_opened_keeps_nobody_out(
 
     monkeypatch.setattr(personal.api, "unseal", missing)
     assert enter(realm, now).person == ana
-    assert event(EventName.SIGN_IN_SUCCEEDED).details == {}
+    assert event(EventName.SIGN_IN_SUCCEEDED).details == {"methods": "pwd"}
     assert "personal_key.unreadable" in caplog.text
     assert "192.0.2.7" not in caplog.text
 

@@ -188,8 +188,8 @@ CONTENT_SECURITY_POLICY = {
 # settings name, and cookies are never taken: CORS_ALLOW_CREDENTIALS stays off.
 CORS_URLS_REGEX = r"(?!)"
 CORS_ALLOW_METHODS = ("GET", "POST")  # tokens/cors.py names the endpoint's own
-CORS_ALLOW_HEADERS = ("authorization", "content-type")
-CORS_EXPOSE_HEADERS = ("WWW-Authenticate",)
+CORS_ALLOW_HEADERS = ("authorization", "content-type", "dpop")
+CORS_EXPOSE_HEADERS = ("WWW-Authenticate", "DPoP-Nonce")
 CORS_PREFLIGHT_MAX_AGE = 3_600  # seconds
 # Django's advice on HTTPS doesn't apply to a loopback issuer, the only kind that may speak plain HTTP.
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"] if IDP_PLAIN_HTTP else []

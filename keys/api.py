@@ -21,6 +21,7 @@ from keys.foreign_tokens import (
     unverified_claims,
     verify_foreign_jwt,
     verify_foreign_token,
+    verify_possession,
 )
 from keys.published_set import PublishedSet, published_sets
 from keys.sealing import SealedColumn
@@ -35,6 +36,7 @@ __all__ = [
     "parse_jwks", "plain_object", "public_jwks", "published_algorithms", "readiness", "ring_algorithms", "seal",
     "sign_jwt", "signing_algorithms", "tagging_kid", "unseal", "unverified_claims", "usable_jwks",
     "verify_foreign_jwt", "verify_foreign_token", "verify_jwt",
+    "verify_possession",
 ]  # fmt: skip
 
 MAC_ALGORITHM = "HMAC-SHA256"

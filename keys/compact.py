@@ -25,15 +25,17 @@ class CompactToken:
     claims: Mapping[str, Any]
     signing_input: bytes
     signature: bytes
+    jwk: Mapping[str, Any] | None = None
 
 
-def parse(token: str, *, own: bool = True) -> CompactToken:
+def parse(token: str, *, own: bool = True, dated: bool = True) -> CompactToken:
     """Take a compact JWS apart; everything unusual is refused.
 
     Arguments:
         token: the token as it came.
         own: whether it claims to be one of ours, which always have a kid and a typ; a client's assertion
             may lack both, and has "" for them then.
+        dated: whether it must say when it ends; a proof of possession doesn't (RFC 9449 §4.2).
 
     Raises:
         TokenRefused: it is over the size limit, not of three canonical base64url parts, its header or
@@ -49,7 +51,8 @@ def parse(token: str, *, own: bool = True) -> CompactToken:
     if "crit" in header:
         raise TokenRefused("The token has a critical extension, and none is understood here.")
     claims = _object(parts[1], "payload")
-    _check_dates(claims)
+    _check_dates(claims, dated=dated)
+    jwk = header.get("jwk")
     return CompactToken(
         kid=_text(header, "kid", needed=own),
         algorithm=_text(header, "alg"),
@@ -57,6 +60,7 @@ def parse(token: str, *, own: bool = True) -> CompactToken:
         claims=claims,
         signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
         signature=_decoded(parts[2], "signature"),
+        jwk=jwk if isinstance(jwk, dict) else None,
     )
 
 
@@ -114,8 +118,8 @@ def _text(header: Mapping[str, Any], name: str, *, needed: bool = True) -> str:
     return value
 
 
-def _check_dates(claims: Mapping[str, Any]) -> None:
-    if claims.get("exp") is None:
+def _check_dates(claims: Mapping[str, Any], *, dated: bool) -> None:
+    if dated and claims.get("exp") is None:
         raise TokenRefused("The token has no exp.")
     for name in ("exp", "iat", "nbf"):
         value = claims.get(name, 0)

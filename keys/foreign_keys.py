@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from keys.compact import plain_object
 from keys.errors import ForeignKeyRefused, KeysError, TokenRefused
-from keys.jwk import key_members, to_public_key
+from keys.jwk import key_members, thumbprint, to_public_key
 
 MAX_KEYS = 20
 MAX_TEXT = 65_536  # twenty RSA keys of 8192 bits with room for members that nobody needs
@@ -277,6 +277,27 @@ def _check_rsa(key: rsa.RSAPublicKey) -> None:
         raise ForeignKeyRefused(f"RSA keys have {_LEAST_RSA_BITS} to {_MOST_RSA_BITS} bits.")
     if numbers.n % 2 == 0 or numbers.e.bit_length() > _MOST_RSA_EXPONENT_BITS:
         raise ForeignKeyRefused("An RSA key of the JWK Set has an even modulus or an absurd exponent.")
+
+
+def shown_key(jwk: Mapping[str, Any], algorithm: str) -> tuple[ForeignKey, str]:
+    """The key that a proof of possession shows in its header, and its thumbprint (RFC 9449 §4.2, RFC 7638).
+
+    Nobody registered it: it says no more than that the same key was proved before. So the algorithm is the
+    proof's own choice, of those that fit the key and are used here.
+
+    Arguments:
+        jwk: from the header, however hostile.
+        algorithm: the `alg` beside it.
+
+    Raises:
+        ForeignKeyRefused: the key is private, malformed, too weak, not for signatures, or not for this algorithm.
+    """
+    _check_members(jwk)
+    if jwk.get("use", "sig") != "sig" or algorithm not in _fitting(jwk, _ALGORITHMS):
+        raise ForeignKeyRefused("The key of the proof is not one for its algorithm.")
+    key = _public_key(jwk)
+    name = _ONE_NAME.get(algorithm, algorithm)
+    return ForeignKey("", name, key), thumbprint(key_members(key, name))
 
 
 def choose(keys: Sequence[ForeignKey], *, kid: str, algorithm: str) -> ForeignKey | None:

@@ -89,3 +89,29 @@ def verify_foreign_token(token: str, *, jwks: Mapping[str, Any] | None, typ: str
     if key is None:
         raise TokenRefused("None of the registered keys is the one that signed this token.")
     return ForeignToken(parsed.claims, key.algorithm)
+
+
+def verify_possession(token: str, *, typ: str) -> tuple[Mapping[str, Any], str]:
+    """The claims of a token that proves a key, which stands in its own header (RFC 9449 §4.2).
+
+    What the claims have to say (for which request, when, once only) is the caller's to check.
+
+    Arguments:
+        token: the compact JWS.
+        typ: the kind of token that it has to say it is.
+
+    Returns:
+        The claims, and the key's thumbprint (RFC 7638), 43 characters.
+
+    Raises:
+        TokenRefused: it is malformed, another kind, shows no key, or isn't signed by it.
+        ForeignKeyRefused: the key is not sound, or not for the algorithm.
+    """
+    parsed = compact.parse(token, own=False, dated=False)
+    if parsed.typ.lower().removeprefix("application/") != typ:
+        raise TokenRefused(f"The token is of the kind {parsed.typ[:32]!r}, and {typ!r} is expected.")
+    if parsed.jwk is None:
+        raise TokenRefused("The token's header shows no key.")
+    key, thumbprint = foreign_keys.shown_key(parsed.jwk, parsed.algorithm)
+    jose.verify_signature(parsed, key=key.public_key, algorithm=key.algorithm)
+    return parsed.claims, thumbprint

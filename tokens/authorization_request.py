@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from tokens import claims_request, pkce, response_types, scopes
 from tokens.claims_request import ClaimsRequest
+from tokens.dpop import THUMBPRINT
 from tokens.errors import AuthorizationRefused, InvalidRequest, InvalidScope
 from tokens.protocol import ProtocolRequest
 from tokens.reading import MAX_QUERY, Pairs, authorization_pairs
@@ -97,6 +98,7 @@ class AuthorizationRequest:
         response_type: what comes back.
         claims: claims asked for one by one.
         acr_values: classes of which the sign-in should have one.
+        dpop_jkt: thumbprint of the key that the code is bound to (RFC 9449 §10); "" for none.
         max_age: how old the sign-in may be, in seconds; None for any age.
         prompts: what the person has to be asked again.
     """
@@ -111,6 +113,7 @@ class AuthorizationRequest:
     acr_values: tuple[str, ...]
     prompts: frozenset[Prompt]
     max_age: int | None
+    dpop_jkt: str = ""
 
 
 def _query(pairs: Pairs) -> str:
@@ -169,6 +172,7 @@ def parse(raw: RawRequest) -> AuthorizationRequest:
         acr_values=tuple(value for value in raw.get("acr_values").split(" ") if value),
         prompts=_prompts(raw),
         max_age=_max_age(raw),
+        dpop_jkt=_dpop_jkt(raw),
     )
 
 
@@ -230,3 +234,12 @@ def _max_age(raw: RawRequest) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_AGE_DIGITS):
         raise AuthorizationRefused("invalid_request", "The max_age is not a number of seconds.")
     return int(text)
+
+
+def _dpop_jkt(raw: RawRequest) -> str:
+    thumbprint = raw.get("dpop_jkt")
+    if thumbprint and not THUMBPRINT.fullmatch(thumbprint):
+        raise AuthorizationRefused(
+            "invalid_request", "The dpop_jkt is not the thumbprint of a key (RFC 7638, SHA-256)."
+        )
+    return thumbprint

@@ -48,8 +48,9 @@ GROUPS = (
         "Tokens",
         "What stands here suits most clients; change it where the client's library asks for something else.",
         (
-            "id_token_alg", "userinfo_alg", "access_token_alg", "opaque_access_tokens", "access_token_lifetime",
-            "refresh_idle_lifetime", "refresh_absolute_lifetime", "subject_type", "sector_identifier",
+            "id_token_alg", "userinfo_alg", "access_token_alg", "opaque_access_tokens", "require_dpop",
+            "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime", "subject_type",
+            "sector_identifier",
         ),
     ),
     Group(

@@ -22,6 +22,7 @@ class ClientMetadata:
         post_logout_redirect_uris: where people may be sent after they signed out.
         first_party: whether people are spared the consent page.
         require_second_factor: whether people have to prove a second factor for it.
+        require_dpop: `dpop_bound_access_tokens`, whether it has to prove a key wherever it gets tokens.
         require_pkce: may be false for confidential clients alone.
         jwks: its public keys; for private_key_jwt and for encryption, and only for these.
         id_token_alg: `id_token_signed_response_alg`.
@@ -51,6 +52,7 @@ class ClientMetadata:
     first_party: bool = False
     require_second_factor: bool = False
     require_pkce: bool = True
+    require_dpop: bool = False
     jwks: Mapping[str, Any] | None = field(default=None, repr=False)
     id_token_alg: str = "RS256"  # noqa: S105
     id_token_encryption_alg: str = ""

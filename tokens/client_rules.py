@@ -75,6 +75,8 @@ def _flow_faults(metadata: ClientMetadata) -> Iterator[str]:
     if GrantType.REFRESH_TOKEN in metadata.grant_types and not (codes or GrantType.DEVICE_CODE in metadata.grant_types):
         yield "Without authorization_code or the device grant there is nothing to refresh."
     beside = any(kind.has_id_token and (kind.has_code or kind.has_token) for kind in metadata.response_types)
+    if metadata.require_dpop and any(kind.has_token for kind in metadata.response_types):
+        yield "An access token through the browser comes without a proof: it can't be bound to a key (RFC 9449 §5)."
     if beside and metadata.id_token_alg not in HASHED:
         yield "An ID token beside a code or an access token holds their hash, and its algorithm has none."
 

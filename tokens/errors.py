@@ -18,8 +18,9 @@ class OAuthError(Exception):
     Arguments:
         description: the public sentence; the class's own where it is left out. Never holds input.
         detail: for the log: a word that says which rule refused; never a secret, a name or a token.
-        retry_after: seconds.
+        retry_after: how long to wait, in seconds; None for nothing said.
         members: what else the answer tells, beside the error.
+        challenge: the WWW-Authenticate header, in the place of the class's own; "" leaves that.
     """
 
     code: ClassVar[str] = "invalid_request"
@@ -34,12 +35,14 @@ class OAuthError(Exception):
         detail: str = "",
         retry_after: int | None = None,
         members: Mapping[str, object] | None = None,
+        challenge: str = "",
     ) -> None:
         super().__init__(description or self.description)
         self.public = description or self.description
         self.detail = detail
         self.retry_after = retry_after
         self.members = members or {}
+        self.challenge = challenge
 
 
 class InvalidRequest(OAuthError):
@@ -150,6 +153,12 @@ class InvalidDpopProof(OAuthError):
 
     code = "invalid_dpop_proof"
     description = "The DPoP proof is not one for this request."
+
+
+class DpopProofRefused(InvalidDpopProof):
+    """The same where an access token is shown (RFC 9449 §7.1)."""
+
+    status = 401
 
 
 class AuthorizationPending(OAuthError):
@@ -319,6 +328,8 @@ def error_response(error: OAuthError) -> ProtocolResponse:
         members["error_description"] = error.public
     members |= error.members
     headers = {**NO_STORE, **error.headers}
+    if error.challenge:
+        headers["WWW-Authenticate"] = error.challenge
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     return json_response(members, status=error.status, headers=headers)

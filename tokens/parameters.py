@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tokens import scopes
+from tokens.dpop import SCHEME
 from tokens.errors import (
     InvalidBearerRequest,
     InvalidClient,
@@ -122,6 +123,14 @@ class PresentedToken:
     token: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """An access token, and whether it comes with a proof of the key that it is bound to (RFC 9449 §7.1)."""
+
+    token: str = field(repr=False)
+    by_proof: bool
+
+
 def parse_token_request(request: ProtocolRequest) -> TokenRequest:
     """A token request from a form (RFC 6749 §4.4.2, §5.2).
 
@@ -179,7 +188,7 @@ def parse_presented_token(request: ProtocolRequest) -> PresentedToken:
     return PresentedToken(_presented_client(request, fields), required(fields, "token"))
 
 
-def parse_bearer_token(request: ProtocolRequest) -> str:
+def parse_shown_token(request: ProtocolRequest) -> ShownToken:
     """An access token from the Authorization header or from a posted form, never from both (RFC 6750 §2).
 
     Raises:
@@ -190,21 +199,22 @@ def parse_bearer_token(request: ProtocolRequest) -> str:
     try:
         query_of(request)
         form = form_of(request)[0] if request.method == "POST" and request.body else {}
-        return _bearer_token(request.headers.get("authorization", ""), form.get("access_token", ""))
+        return _shown_token(request.headers.get("authorization", ""), form.get("access_token", ""))
     except InvalidRequest as error:
         raise InvalidBearerRequest(error.public, detail=error.detail) from error
 
 
-def _bearer_token(header: str, posted: str) -> str:
+def _shown_token(header: str, posted: str) -> ShownToken:
     scheme, _space, token = header.strip().partition(" ")
     if header and posted:
         raise InvalidRequest("Send the access token once: in the Authorization header or in the body.")
-    if scheme.lower() == "bearer" and not token.strip():
+    in_header = scheme.lower() in ("bearer", SCHEME.lower())
+    if in_header and not token.strip():
         raise InvalidRequest("The Authorization header has no access token.")
-    shown = token.strip() if scheme.lower() == "bearer" else posted
+    shown = token.strip() if in_header else posted
     if not shown:
         raise MissingToken(detail="missing")
-    return checked(shown, MAX_ACCESS_TOKEN)
+    return ShownToken(checked(shown, MAX_ACCESS_TOKEN), by_proof=scheme.lower() == SCHEME.lower())
 
 
 def _presented_client(request: ProtocolRequest, fields: Mapping[str, str]) -> PresentedClient:

@@ -26,6 +26,7 @@ MEMBERS = {
     "userinfo_encrypted_response_alg": "userinfo_encryption_alg",
     "userinfo_encrypted_response_enc": "userinfo_encryption_enc",
     "access_token_signed_response_alg": "access_token_alg",
+    "dpop_bound_access_tokens": "require_dpop",
     "opaque_access_tokens": "opaque_access_tokens",
     "backchannel_logout_uri": "backchannel_logout_uri",
     "backchannel_logout_session_required": "backchannel_logout_session_required",

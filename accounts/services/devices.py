@@ -42,7 +42,7 @@ _USE = """
         address_changes = address_changes + CASE WHEN address_digest <> %(digest)s THEN 1 ELSE 0 END,
         address_changed_at = CASE WHEN address_digest <> %(digest)s THEN %(now)s ELSE address_changed_at END,
         address_digest = %(digest)s,
-        second_factor_at = CASE WHEN %(proved)s THEN %(now)s ELSE second_factor_at END
+        second_factor_at = GREATEST(second_factor_at, %(second_factor_at)s)
     WHERE id = %(device)s AND removed_at IS NULL AND (%(at_once)s OR last_used_at < %(before)s)
 """
 
@@ -63,7 +63,15 @@ def begin_session_on_device(
         return begin_session(realm=realm, signed_in=signed_in, replacing=replacing, device=device, now=now)
 
 
-def recognise(person: User, *, visit: Visit, methods: tuple[str, ...], realm: Realm, now: datetime) -> Device:
+def recognise(
+    person: User,
+    *,
+    visit: Visit,
+    methods: tuple[str, ...],
+    realm: Realm,
+    now: datetime,
+    proved_at: datetime | None = None,
+) -> Device:
     """The device of somebody who has just proved who they are: the one that is shown, or a new one.
 
     Call it in the transaction that writes what rests on the device.
@@ -74,9 +82,11 @@ def recognise(person: User, *, visit: Visit, methods: tuple[str, ...], realm: Re
         methods: how the person proved who they are, on it.
         realm: where, for the audit.
         now: aware.
+        proved_at: when they did; None for now.
     """
     key, is_new = _key_device(person, visit, now) if visit.thumbprint else _browser_device(person, visit, now)
-    _write(key, visit=visit, now=now, at_once=True, proved=SECOND_FACTOR in methods)
+    second_factor_at = (proved_at or now) if SECOND_FACTOR in methods else None
+    _write(key, visit=visit, now=now, at_once=True, second_factor_at=second_factor_at)
     device = Device.objects.get(pk=key)
     if is_new:
         actor, details = f"user:{person.subject}", {"kind": device.kind}
@@ -143,14 +153,16 @@ def write_use(device: UUID, *, visit: Visit, now: datetime) -> None:
     _write(device, visit=visit, now=now)
 
 
-def _write(device: UUID, *, visit: Visit, now: datetime, at_once: bool = False, proved: bool = False) -> None:
+def _write(
+    device: UUID, *, visit: Visit, now: datetime, at_once: bool = False, second_factor_at: datetime | None = None
+) -> None:
     parameters: dict[str, Any] = {
         "device": device,
         "now": now,
         "digest": digest_of(visit.address),
         "at_once": at_once,
         "before": now - WRITTEN_DOWN,
-        "proved": proved,
+        "second_factor_at": second_factor_at,
     }
     with connection.cursor() as cursor:
         cursor.execute(_USE, parameters)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from accounts.visit import Visit
 from realms.models import Realm
 from tests.tokens.clients import API, OTHER_API, register
 from tokens.errors import InvalidScope, InvalidTarget, UnauthorizedClient
@@ -25,7 +26,7 @@ def test_the_registry_has_every_grant_type_once() -> None:
 @pytest.mark.spec("RFC 6749 §4.4, RFC 9068 §2.2")
 def test_a_client_asks_for_itself(realm: Realm, now: datetime) -> None:
     client, _ = register(realm, scopes=("openid", "read", "email"), resources=(API, OTHER_API))
-    found = ClientCredentials().authorize(NOTHING, client=client, realm=realm, now=now)
+    found = ClientCredentials().authorize(NOTHING, client=client, realm=realm, now=now, visit=Visit())
     assert (found.subject, found.client_id, found.issuer) == ("machine", "machine", realm.issuer)
     assert (found.grant_id, found.auth_time, found.methods, found.roles) == (None, None, (), ())
     assert (found.scopes, found.audience) == (("read",), (API, OTHER_API))
@@ -35,7 +36,7 @@ def test_a_client_asks_for_itself(realm: Realm, now: datetime) -> None:
 @pytest.mark.spec("RFC 9068 §3 default-audience")
 def test_without_resources_the_audience_is_the_issuer_alone(realm: Realm, now: datetime) -> None:
     client, _ = register(realm)
-    found = ClientCredentials().authorize(NOTHING, client=client, realm=realm, now=now)
+    found = ClientCredentials().authorize(NOTHING, client=client, realm=realm, now=now, visit=Visit())
     assert (found.audience, found.scopes) == ((realm.issuer,), ())
     with pytest.raises(ValueError, match="no refresh token"):
         refresh_token_for(found, realm=realm, now=now)
@@ -56,14 +57,14 @@ def test_more_than_is_registered_is_refused(
 ) -> None:
     client, _ = register(realm, scopes=("openid", "read"), resources=(API,))
     with pytest.raises(error):
-        ClientCredentials().authorize(request_, client=client, realm=realm, now=now)
+        ClientCredentials().authorize(request_, client=client, realm=realm, now=now, visit=Visit())
 
 
 def test_a_clients_own_lifetime_never_exceeds_the_realms(realm: Realm, now: datetime) -> None:
     client, _ = register(realm, access_token_lifetime=timedelta(minutes=5))
     for realms, clients in ((10, 5), (3, 3)):
         realm.access_token_lifetime = timedelta(minutes=realms)
-        found = ClientCredentials().authorize(NOTHING, client=client, realm=realm, now=now)
+        found = ClientCredentials().authorize(NOTHING, client=client, realm=realm, now=now, visit=Visit())
         assert found.expires_at == now + timedelta(minutes=clients)
 
 
@@ -72,4 +73,6 @@ def test_a_public_client_gets_nothing_even_where_its_row_says_so(realm: Realm, n
     register(realm, "app", auth_method=AuthMethod.NONE, grant_types=())
     Client.objects.filter(client_id="app").update(grant_types=["client_credentials"])
     with pytest.raises(UnauthorizedClient):
-        ClientCredentials().authorize(NOTHING, client=Client.objects.get(client_id="app"), realm=realm, now=now)
+        ClientCredentials().authorize(
+            NOTHING, client=Client.objects.get(client_id="app"), realm=realm, now=now, visit=Visit()
+        )

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Protocol
 
+from accounts.visit import Visit
 from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.grants.authorization_code import AuthorizationCode
@@ -19,8 +20,11 @@ class Grant(Protocol):
     type: GrantType
 
     # The request is the one that `parameters` makes for this type, and each module says which that is.
-    def authorize(self, request: Any, *, client: Client, realm: Realm, now: datetime) -> Authorization:
+    def authorize(self, request: Any, *, client: Client, realm: Realm, now: datetime, visit: Visit) -> Authorization:
         """What is granted.
+
+        Arguments:
+            visit: how the client shows itself: the key that it proved, and whence it came.
 
         Raises:
             OAuthError: nothing is.

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from accounts.visit import Visit
 from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.models import Client
@@ -15,7 +16,9 @@ class AuthorizationCode:
 
     type = GrantType.AUTHORIZATION_CODE
 
-    def authorize(self, request: CodeRequest, *, client: Client, realm: Realm, now: datetime) -> Authorization:
+    def authorize(
+        self, request: CodeRequest, *, client: Client, realm: Realm, now: datetime, visit: Visit
+    ) -> Authorization:
         """What the code's grant says.
 
         Raises:
@@ -28,4 +31,5 @@ class AuthorizationCode:
             realm=realm,
             client=client,
             now=now,
+            visit=visit,
         )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from accounts.visit import Visit
 from realms.models import Realm
 from tokens import resources, scopes
 from tokens.authorization import Authorization
@@ -18,7 +19,7 @@ class ClientCredentials:
     type = GrantType.CLIENT_CREDENTIALS
 
     def authorize(
-        self, request: ClientCredentialsRequest, *, client: Client, realm: Realm, now: datetime
+        self, request: ClientCredentialsRequest, *, client: Client, realm: Realm, now: datetime, visit: Visit
     ) -> Authorization:
         """What the client may have of what it asked for; a scope about people is nothing for it.
 
@@ -43,4 +44,5 @@ class ClientCredentials:
             expires_at=now + shorter(client.access_token_lifetime, realm.access_token_lifetime),
             access_token_alg=client.access_token_alg,
             opaque=client.opaque_access_tokens,
+            jkt=visit.thumbprint,
         )

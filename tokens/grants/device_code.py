@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from accounts.visit import Visit
 from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.models import Client
@@ -15,11 +16,13 @@ class DeviceCode:
 
     type = GrantType.DEVICE_CODE
 
-    def authorize(self, request: DeviceCodeRequest, *, client: Client, realm: Realm, now: datetime) -> Authorization:
+    def authorize(
+        self, request: DeviceCodeRequest, *, client: Client, realm: Realm, now: datetime, visit: Visit
+    ) -> Authorization:
         """What the person allowed.
 
         Raises:
             AuthorizationPending, SlowDown: they have not decided yet.
             AccessDenied, ExpiredToken, InvalidGrant: nothing comes of it any more.
         """
-        return redeem_device_code(request.device_code, realm=realm, client=client, now=now)
+        return redeem_device_code(request.device_code, realm=realm, client=client, now=now, visit=visit)

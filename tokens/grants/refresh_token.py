@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from accounts.visit import Visit
 from realms.models import Realm
 from tokens import scopes
 from tokens.authorization import Authorization
@@ -18,7 +19,9 @@ class RefreshToken:
 
     type = GrantType.REFRESH_TOKEN
 
-    def authorize(self, request: RefreshGrantRequest, *, client: Client, realm: Realm, now: datetime) -> Authorization:
+    def authorize(
+        self, request: RefreshGrantRequest, *, client: Client, realm: Realm, now: datetime, visit: Visit
+    ) -> Authorization:
         """What the grant says, for the scopes that are asked for this time.
 
         An ID token comes along only where the request names `openid`: an RS256 signature with 4096 bits
@@ -31,5 +34,5 @@ class RefreshToken:
         """
         grant_id, generation = open_refresh_token(request.refresh_token, realm=realm, now=now)
         wanted = scopes.OPENID in request.scopes
-        granted = redeem(grant_id, generation, realm=realm, client=client, now=now, with_id_token=wanted)
+        granted = redeem(grant_id, generation, realm=realm, client=client, now=now, visit=visit, with_id_token=wanted)
         return replace(granted, scopes=scopes.within(request.scopes, granted.scopes), nonce="")

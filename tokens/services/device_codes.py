@@ -1,5 +1,6 @@
 """Device codes: handles to what a device asked for, polled with patience and redeemed once (RFC 8628 §3.4, §3.5)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,15 +9,18 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least
 
+from accounts.visit import Visit
 from realms.models import Realm
 from tokens.authorization import Authorization
 from tokens.errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, OAuthError, SlowDown
 from tokens.handles import HandlePurpose
 from tokens.models import LONGEST_INTERVAL, Client, DeviceAuthorization
 from tokens.selectors import device_authorization_of
-from tokens.services.live_grants import AUTHORIZATION_COLUMNS, STILL_STANDS, authorization_from
+from tokens.services.key_devices import on_key_device
+from tokens.services.live_grants import AUTHORIZATION_COLUMNS, STILL_STANDS
 from tokens.services.tagging import open_handle
 
+_NOWHERE = Visit()
 STEP = timedelta(seconds=5)  # by which each slow_down makes the interval longer (§3.5)
 # The way through the network takes one poll longer than the next, and workers' clocks differ a little.
 JITTER = timedelta(seconds=1)
@@ -32,7 +36,9 @@ _REDEEM = f"""
 """  # noqa: S608  (both parts are constants of ours)
 
 
-def redeem_device_code(device_code: str, *, realm: Realm, client: Client, now: datetime) -> Authorization:
+def redeem_device_code(
+    device_code: str, *, realm: Realm, client: Client, now: datetime, visit: Visit = _NOWHERE
+) -> Authorization:
     """Take a device code for what its person allowed; of several polls at once exactly one gets it.
 
     Another redemption ends nothing: a device whose answer was lost asks again, and only that (§3.5).
@@ -41,6 +47,7 @@ def redeem_device_code(device_code: str, *, realm: Realm, client: Client, now: d
         device_code: as it came.
         realm, client: whose it has to be, after the client proved who it is.
         now: aware time of the request.
+        visit: the key that was proved; the grant is bound to it.
 
     Raises:
         AuthorizationPending, SlowDown: the person has not decided yet.
@@ -58,7 +65,7 @@ def redeem_device_code(device_code: str, *, realm: Realm, client: Client, now: d
         raise ExpiredToken
     if row.decided_at is None:
         raise _polled(row.pk, now)
-    return _redeem(row.pk, realm=realm, client=client, now=now)
+    return _redeem(row.pk, realm=realm, client=client, now=now, visit=visit)
 
 
 def _opened(device_code: str, realm: Realm, now: datetime) -> UUID:
@@ -84,11 +91,16 @@ def _polled(key: UUID, now: datetime) -> OAuthError:
     return SlowDown() if slowed else AuthorizationPending()  # decided in this moment: the next poll learns how
 
 
-def _redeem(key: UUID, *, realm: Realm, client: Client, now: datetime) -> Authorization:
+def _redeem(key: UUID, *, realm: Realm, client: Client, now: datetime, visit: Visit) -> Authorization:
     parameters: dict[str, Any] = {"device": key, "realm": realm.pk, "client": client.client_id, "now": now}
-    with connection.cursor() as cursor:
-        cursor.execute(_REDEEM, parameters)
-        row = cursor.fetchone()
-    if row is None:
+
+    def redeem() -> Sequence[Any] | None:
+        with connection.cursor() as cursor:
+            cursor.execute(_REDEEM, parameters)
+            row: Sequence[Any] | None = cursor.fetchone()
+        return row
+
+    found = on_key_device(redeem, client=client, realm=realm, visit=visit, now=now, signed_in_there=False)
+    if found is None:
         raise InvalidGrant(_REFUSED, detail="device_code")
-    return authorization_from(row, client=client, realm=realm)
+    return found

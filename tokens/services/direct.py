@@ -22,6 +22,7 @@ from accounts.services.sign_in import SignedIn
 from accounts.services.sign_in import sign_in as prove
 from accounts.vocabulary import Factor
 from realms.models import Realm
+from tokens import endpoints
 from tokens.errors import (
     ChallengeRefused,
     InteractionRequired,
@@ -40,6 +41,7 @@ from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import client_of, grant_of
 from tokens.services.direct_tokens import answer_with, tokens_for
 from tokens.services.issuance import check_keys, issue
+from tokens.services.possession import proof_in, take
 from tokens.services.refresh import redeem
 from tokens.services.revocation import end_grant
 from tokens.services.tagging import challenge_for, open_handle, open_refresh_token
@@ -64,11 +66,12 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     expired = _expired_wanted(request)
     credentials = parse_sign_in(request)
     client = _direct_client(realm)
+    proof = None if expired else proof_in(request, endpoint=endpoints.SIGN_IN, realm=realm, now=now)
     if not expired:
         check_keys(client.access_token_alg, realm=realm, now=now)
     signed_in = _prove(credentials, request, realm=realm, now=now)
     _ask_for_what_is_due(signed_in, realm=realm, client=client, now=now)
-    visit = visit_from(request.headers, address=request.peer)
+    visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
     return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
 
 
@@ -86,12 +89,13 @@ def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoc
     except InvalidGrant as error:
         raise ChallengeRefused(detail=error.detail) from error
     client = _direct_client(realm)
+    proof = None if expired else proof_in(request, endpoint=endpoints.SECOND_FACTOR, realm=realm, now=now)
     if not expired:
         check_keys(client.access_token_alg, realm=realm, now=now)
     challenge = standing_challenge(challenge_id, realm=realm, now=now)
     if challenge is None:
         raise ChallengeRefused(detail="over")
-    visit = visit_from(request.headers, address=request.peer)
+    visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
     methods = _second_proof(challenge, presented.code, realm=realm, peer=request.peer, now=now)
     try:
         with transaction.atomic():  # a challenge whose tokens can't be made is not completed
@@ -109,8 +113,9 @@ def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     presented = parse_refresh_token(request)
     grant_id, generation = open_refresh_token(presented.refresh_token, realm=realm, now=now)  # asks no database
     client = _direct_client(realm)
+    proof = proof_in(request, endpoint=endpoints.REFRESH, realm=realm, now=now)
     check_keys(client.access_token_alg, realm=realm, now=now)
-    visit = visit_from(request.headers, address=request.peer)
+    visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
     authorization = redeem(grant_id, generation, realm=realm, client=client, now=now, visit=visit)
     return answer_with(issue(authorization, realm=realm, now=now), visit=visit, device=authorization.device_id)
 

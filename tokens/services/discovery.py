@@ -17,6 +17,7 @@ from tokens.logout_token import METADATA as LOGOUT_METADATA
 from tokens.pkce import METHODS as PKCE_METHODS
 from tokens.response_types import IMPLICIT
 from tokens.scopes import STANDARD_SCOPES
+from tokens.services.possession import algorithms
 from tokens.vocabulary import AuthMethod, Prompt, ResponseMode, ResponseType, SubjectType
 
 
@@ -53,6 +54,7 @@ def offered(realm: Realm, *, now: datetime) -> Mapping[str, object]:
         "request_uri_parameter_supported": False,
         **LOGOUT_METADATA,
     }
+    found["dpop_signing_alg_values_supported"] = list(algorithms())
     for what in ("id_token", "userinfo"):
         found[f"{what}_signing_alg_values_supported"] = signing
         found[f"{what}_encryption_alg_values_supported"] = list(api.encryption_algorithms())

@@ -14,7 +14,7 @@ from tokens.models import Client
 from tokens.services.live_grants import userinfo_encryption
 from tokens.services.sealing import opaque_token_for
 from tokens.services.tagging import refresh_token_for
-from tokens.vocabulary import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, USERINFO_TYPE, ResponseType
+from tokens.vocabulary import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, USERINFO_TYPE, ResponseType, token_type
 
 _LONG_AGO = timedelta(hours=1)  # past every verifier's leeway
 _USERINFO_LIFETIME = timedelta(minutes=5)  # it is read at once; a client's clock may run ahead by so much
@@ -27,6 +27,7 @@ class Tokens:
     Attributes:
         access_token: a JWT, or an opaque text.
         expires_in: how long it lives, in seconds.
+        token_type: how it is shown: Bearer, or DPoP for one that is bound to a key.
         scope: what it is good for; "" for none, which no answer repeats (RFC 6749 §3.3).
         refresh_token: a handle; None where there is nothing to refresh.
         id_token: a JWT about the sign-in, encrypted where the client registered that; None where none was asked for.
@@ -37,12 +38,13 @@ class Tokens:
     scope: str
     refresh_token: str | None = field(repr=False)
     id_token: str | None = field(repr=False, default=None)
+    token_type: str = "Bearer"  # noqa: S105
 
     def members(self) -> dict[str, object]:
         """The members of a token answer (RFC 6749 §5.1)."""
         found: dict[str, object] = {
             "access_token": self.access_token,
-            "token_type": "Bearer",
+            "token_type": self.token_type,
             "expires_in": self.expires_in,
         }
         if self.scope:
@@ -88,6 +90,7 @@ def issue(authorization: Authorization, *, realm: Realm, now: datetime) -> Token
         scope=" ".join(authorization.scopes),
         refresh_token=refresh_token_for(authorization, realm=realm, now=now) if refreshable else None,
         id_token=_id_token(authorization, realm=realm, now=now, access_token=access_token),
+        token_type=token_type(bound=bool(authorization.jkt)),
     )
 
 
@@ -113,7 +116,8 @@ def issue_through_browser(
     access_token = ""
     if response_type.has_token:
         access_token, expires_in = _access_token(authorization, realm=realm, now=now)
-        found |= {"access_token": access_token, "token_type": "Bearer", "expires_in": str(expires_in)}
+        kind = token_type(bound=bool(authorization.jkt))
+        found |= {"access_token": access_token, "token_type": kind, "expires_in": str(expires_in)}
         found |= {"scope": " ".join(authorization.scopes)} if authorization.scopes else {}
     if response_type.has_id_token:
         id_token = _id_token(authorization, realm=realm, now=now, access_token=access_token, code=code)

@@ -32,7 +32,7 @@ _ROTATE = f"""
         )
     FROM tokens_client AS c, accounts_user AS u, accounts_membership AS m, realms_realm AS r
     WHERE g.id = %(grant)s AND g.generation = %(generation)s AND g.idle_expires_at > %(now)s
-        AND g.jkt IN ('', %(jkt)s)
+        AND (g.jkt IN ('', %(jkt)s) OR (c.kind = 'confidential' AND %(jkt)s <> ''))
         AND (c.kind <> 'built_in' OR g.jkt <> '' OR g.device_id IS NULL OR g.device_id = ANY(%(held)s))
         AND {STILL_STANDS}
     RETURNING {AUTHORIZATION_COLUMNS}
@@ -56,8 +56,9 @@ def redeem(
 ) -> Authorization:
     """Take a refresh token for a grant's next generation.
 
-    A grant that is bound to a key needs the key, and one of direct sign-in that is bound to a browser its cookie.
-    Whoever comes without, or with others, changes nothing: neither is the grant turned, nor can they end it.
+    A public client's grant that is bound to a key needs the key, and one of direct sign-in that is bound to a browser
+    its cookie. A confidential client proves who it is, so any key of its own will do (RFC 9449 §5). Whoever comes
+    without, or with others, changes nothing: neither is the grant turned, nor can they end it.
 
     Arguments:
         grant_id, generation: what the token names, from `open_refresh_token`.
@@ -77,7 +78,7 @@ def redeem(
     if row is not None:
         found = authorization_from(row, client=client, realm=realm, with_id_token=with_id_token)
         _write_use(found, client=client, visit=visit, now=now)
-        return shown_with(found, visit.thumbprint)
+        return replace(found, jkt=visit.thumbprint)  # the key of this request, not the first
     standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
     if standing is None:
         raise InvalidGrant(detail="no_such_grant")
@@ -86,7 +87,7 @@ def redeem(
     if decision is Verdict.SAME_SUCCESSOR:
         roles = standing.roles or ()
         found = authorization_of(standing.grant, realm=realm, roles=roles, with_id_token=with_id_token)
-        return shown_with(found, visit.thumbprint)
+        return replace(found, jkt=visit.thumbprint)  # the key of this request, not the first
     if decision in _ENDINGS:
         end_grant(grant=standing.grant, realm=realm, reason=_ENDINGS[decision], actor="", now=now)
     raise InvalidGrant(detail=decision)
@@ -101,15 +102,10 @@ def refuse_elsewhere(grant: Grant, *, visit: Visit) -> None:
     if grant.jkt:
         if not visit.thumbprint:
             raise InvalidDpopProof("This refresh token is bound to a key: send a DPoP proof.", detail="missing")
-        if grant.jkt != visit.thumbprint:
+        if grant.jkt != visit.thumbprint and grant.client.kind != ClientKind.CONFIDENTIAL:
             raise InvalidGrant(detail="another_key")
     elif grant.client.kind == ClientKind.BUILT_IN and grant.device_id and grant.device_id not in visit.held:
         raise InvalidGrant(detail="another_device")
-
-
-def shown_with(authorization: Authorization, thumbprint: str) -> Authorization:
-    """The same, its access token bound to the key that was proved, also where the grant is bound to none (§5)."""
-    return replace(authorization, jkt=thumbprint) if thumbprint else authorization
 
 
 def _write_use(authorization: Authorization, *, client: Client, visit: Visit, now: datetime) -> None:

@@ -4,8 +4,10 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
+from accounts.device_cookie import visit_from
 from realms.models import Realm
 from tokens import resources
+from tokens.endpoints import TOKEN
 from tokens.errors import UnauthorizedClient
 from tokens.grants import BY_TYPE
 from tokens.models import Client
@@ -14,6 +16,7 @@ from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.scopes import OPENID
 from tokens.services.client_authentication import authenticate
 from tokens.services.issuance import check_keys, issue
+from tokens.services.possession import proof_in, refuse_unproved, take
 from tokens.vocabulary import GrantType
 
 logger = logging.getLogger("signet.tokens")
@@ -32,14 +35,18 @@ def exchange(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoc
         KeysError: no key may sign now.
     """
     asked = parse_token_request(request)
+    proof = proof_in(request, endpoint=TOKEN, realm=realm, now=now)
     client = authenticate(asked.client, realm=realm, now=now)
+    refuse_unproved(proof, client)
     if asked.grant_type not in client.grant_types:
         raise UnauthorizedClient("This client may not use this grant type.", detail="grant_type")
     # What the client may never have is refused before a code or a refresh token is spent on it, and so is what no key
     # could sign: whoever came again later than a moment would be taken for a thief.
     resources.within(asked.resources, (*client.resources, realm.issuer))
     check_keys(*_algorithms(asked, client), realm=realm, now=now)
-    authorization = BY_TYPE[asked.grant_type].authorize(asked.grant, client=client, realm=realm, now=now)
+    visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
+    handler = BY_TYPE[asked.grant_type]
+    authorization = handler.authorize(asked.grant, client=client, realm=realm, now=now, visit=visit)
     audience = resources.narrowed(asked.resources, authorization.audience, issuer=realm.issuer)
     tokens = issue(replace(authorization, audience=audience), realm=realm, now=now)
     logger.info("token.issued realm=%s client=%s grant_type=%s", realm.slug, client.client_id, asked.grant_type)

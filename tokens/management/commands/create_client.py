@@ -55,6 +55,7 @@ _SWITCHES = (
     ("--first-party", "people are not asked for their consent"),
     ("--require-second-factor", "people have to prove a second factor for it"),
     ("--without-pkce", "for an old confidential client"),
+    ("--dpop-bound-access-tokens", "it has to prove a key of its own wherever it gets tokens"),
     ("--opaque-access-tokens", "its access tokens can't be read: services introspect them"),
     ("--backchannel-logout-session-required", "it needs to be told which session ended"),
 )
@@ -145,6 +146,7 @@ def _metadata(options: dict[str, Any]) -> ClientMetadata:
         first_party=options["first_party"],
         require_second_factor=options["require_second_factor"],
         require_pkce=not options["without_pkce"],
+        require_dpop=options["dpop_bound_access_tokens"],
         opaque_access_tokens=options["opaque_access_tokens"],
         backchannel_logout_session_required=options["backchannel_logout_session_required"],
         subject_type=SubjectType(options["subject_type"]),

@@ -120,7 +120,7 @@ def test_somebody_elses_key_in_the_header_is_refused() -> None:
     assert refused(f"{head}.{forged.rstrip('=')}.{signature}") == "TokenRefused"
 
 
-@pytest.mark.spec("RFC 9449 §4.2 typ, §4.3 typ")
+@pytest.mark.spec("RFC 9449 §4.2 typ, §4.3 typ, §11.5 typ")
 @pytest.mark.parametrize("typ", [None, "", "JWT", "jwt", "at+jwt", "dpop", "client-authentication+jwt"])
 def test_another_kind_of_token_is_refused(typ: str | None) -> None:
     assert refused(proof(now=NOW, header={"typ": typ})) == "TokenRefused"

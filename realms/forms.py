@@ -56,7 +56,7 @@ class ColourField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         """In small letters, as the row has it."""
-        return super().to_python(value).lower()
+        return (super().to_python(value) or "").lower()
 
 
 class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time

@@ -282,8 +282,17 @@ def _refuse(
         key = personal_key(person, now=now)
         emptied = [(EventName.FACTOR_LIMITED, {"limit": place.budget.name}) for place in places if place.was_last]
         for name, details in [(EventName.FACTOR_REFUSED, {"factor": str(factor), "fault": fault}), *emptied]:
-            about = {"realm": slug, "actor": "", "target": person.subject, "now": now}
-            record_about(person, Whereabouts(address), name, **about, sealed_key=key, details=details)
+            record_about(
+                person,
+                Whereabouts(address),
+                name,
+                realm=slug,
+                actor="",
+                target=person.subject,
+                now=now,
+                sealed_key=key,
+                details=details,
+            )
     raise FactorRefused(fault)
 
 

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import ACTION_FLAG_CHOICES, LogEntry
 from django.db.models import Q
 
 from accounts.hooks import stored_above
@@ -157,7 +157,7 @@ def _mailed_links(person: User) -> Rows:
 def _admin_changes(person: User) -> Rows:
     """What an operator changed, as the admin's own history has it."""
     rows = LogEntry.objects.filter(user=person).select_related("content_type").order_by("pk")
-    words = dict(LogEntry.action_flag.field.choices)
+    words = dict(ACTION_FLAG_CHOICES)
     return [
         {
             "at": row.action_time,

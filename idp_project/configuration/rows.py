@@ -143,19 +143,19 @@ class Rows:
 
     def _apply_upstream(self, change: Change, members: Members) -> None:
         place, terms = change.place, provider_in(members)
-        secret: str | Keep | None = self.given.get(place)
+        given = self.given.get(place)
         if change.makes:
             create_provider(
                 realm=self.realms[place.realm],
                 slug=place.name,
                 terms=terms,
-                secret=secret,
+                secret=given,
                 actor=self.actor,
                 now=self.now,
             )
             return
-        if secret is None and change.after.get("client_secret") != ClientSecret.NONE:
-            secret = Keep.SECRET
+        keeps = given is None and change.after.get("client_secret") != ClientSecret.NONE
+        secret: str | Keep | None = Keep.SECRET if keeps else given
         change_provider(self.upstreams[place], terms=terms, secret=secret, actor=self.actor, now=self.now)
 
 

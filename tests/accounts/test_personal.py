@@ -25,8 +25,8 @@ from accounts.whereabouts import Whereabouts
 from audit.hooks import SEALED, VIEW_PERSONAL, personal_fields
 from audit.models import Event
 from audit.vocabulary import EventName
-from keys import hooks
-from keys.errors import MissingMasterSecret
+from keys import api, hooks
+from keys.errors import MissingMasterSecret, SealBroken
 from keys.services.rewrapping import rewrap_all
 from realms.models import Realm
 from realms.vocabulary import Registration
@@ -117,13 +117,13 @@ def test_whoever_is_made_by_others_has_one_and_nothing_is_kept_of_the_others(rea
 def test_the_key_is_never_in_clear(realm: Realm, ana: User, now: datetime) -> None:
     sealed = make_personal_key(ana, now=now)
     assert sealed is not None
-    plain = personal.api.unseal(sealed, column=personal.PERSONAL_KEY, row=str(ana.pk))
+    plain = api.unseal(sealed, column=personal.PERSONAL_KEY, row=str(ana.pk))
     assert len(plain) == 32
     assert plain not in sealed
     assert plain.hex() not in json.dumps(list(Event.objects.values("details")))
     bo = make_person("bo", realm=realm)
-    with pytest.raises(personal.SealBroken):
-        personal.api.unseal(sealed, column=personal.PERSONAL_KEY, row=str(bo.pk))
+    with pytest.raises(SealBroken):
+        api.unseal(sealed, column=personal.PERSONAL_KEY, row=str(bo.pk))
 
 
 def test_nobody_opens_anything_once_the_person_is_gone(realm: Realm, ana: User, now: datetime) -> None:
@@ -180,7 +180,7 @@ def test_a_key_that_cannot_be_opened_keeps_nobody_out(
     def missing(*_args: object, **_named: object) -> bytes:
         raise MissingMasterSecret("Sealed by k0.")
 
-    monkeypatch.setattr(personal.api, "unseal", missing)
+    monkeypatch.setattr(api, "unseal", missing)
     assert enter(realm, now).person == ana
     assert event(EventName.SIGN_IN_SUCCEEDED).details == {"methods": "pwd"}
     assert "personal_key.unreadable" in caplog.text

@@ -131,9 +131,9 @@ class TestCopy:
         give_passkey(ana)
         app_secret = b"seed that nobody sees"
         give_app(ana)
-        ana.totp_secret.secret = app_secret  # type: ignore[attr-defined]
-        ana.totp_secret.save()  # type: ignore[attr-defined]
-        ana.recovery_codes.create(digest=b"d" * 32, created_at=now)  # type: ignore[attr-defined]
+        ana.totp_secret.secret = app_secret
+        ana.totp_secret.save()
+        ana.recovery_codes.create(digest=b"d" * 32, created_at=now)
         Device.objects.create(user=ana, kind=DeviceKind.BROWSER, name="Laptop", created_at=now, last_used_at=now)
         provider = UpstreamProvider.objects.create(
             realm=realm, slug="work", name="Work", issuer="https://work.example", client_id="c", created_at=now
@@ -195,7 +195,7 @@ class TestCopy:
 
     def test_what_belongs_to_other_realms_is_in_it_too(self, app: App, ana: User, now: datetime) -> None:
         other = make_realm("other")
-        ana.memberships.create(realm=other, roles=["x"], created_at=now)  # type: ignore[attr-defined]
+        ana.memberships.create(realm=other, roles=["x"], created_at=now)
         there = register(other, Browser(), now)
         there.sign_in()
         told = copy(app.browser).json()

@@ -83,7 +83,6 @@ def test_who_makes_accounts_is_the_operators_to_say(operator: Browser, realm: Re
     assert operator.post(page_of(realm), {**SOUND, "registration": "open"}).status_code == 302
     realm.refresh_from_db()
     assert realm.registration == Registration.OPEN
-    assert not realm.require_second_factor
     assert operator.post(page_of(realm), {**SOUND, "require_second_factor": "on"}).status_code == 302
     realm.refresh_from_db()
     assert realm.require_second_factor

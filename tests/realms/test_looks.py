@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from realms import views
@@ -119,7 +119,7 @@ def test_what_a_browser_has_is_not_sent_again(browser: Browser, realm: Realm) ->
 
 def test_an_outage_is_no_fault_of_ours(browser: Browser, realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_slug: str) -> Realm:
-        raise views.OperationalError("away")
+        raise OperationalError("away")
 
     monkeypatch.setattr(views, "realm_by_slug", away)
     answer = browser.get("/theme.css")

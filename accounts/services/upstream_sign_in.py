@@ -15,6 +15,7 @@ from accounts.acr import FEDERATED, SECOND_FACTOR
 from accounts.errors import SignInRefused, UpstreamRefused
 from accounts.models import Membership, UpstreamLink, UpstreamProvider
 from accounts.selectors import SESSION_LIFETIME
+from accounts.selectors.factors import is_whole
 from accounts.selectors.upstreams import callback_address, link_of
 from accounts.services.sign_in import SignedIn
 from accounts.services.upstreams import client_secret_of
@@ -155,8 +156,9 @@ def admit(
     with transaction.atomic():
         UpstreamLink.objects.filter(pk=link.pk).update(last_used_at=now)
         details = {"upstream": provider.slug}
+        whole = is_whole(methods, person=link.user, realm=provider.realm)
         record(
-            EventName.SIGN_IN_SUCCEEDED,
+            EventName.SIGN_IN_SUCCEEDED if whole else EventName.SIGN_IN_BEGUN,
             realm=provider.realm.slug,
             actor=f"user:{subject}",
             target=subject,

@@ -15,6 +15,7 @@ from tests.flows.code_flow import register, sent_back
 from tests.flows.upstream_flow import Visit, _loopback, add_provider, upstream, visit
 from tests.pages import Elements, whose
 from tests.provider import Browser, make_person, make_realm
+from tests.second_factors import give_totp
 from tests.upstream import CLIENT_ID, upstream_provider
 
 __all__ = ["_loopback", "upstream", "visit"]
@@ -57,6 +58,14 @@ def test_a_linked_person_is_signed_in_and_goes_on(visit: Visit, ana: User, now: 
     assert (event.target, event.details) == (ana.subject, {"upstream": "corp"})
     assert whose(visit.browser) == "ana"
     assert visit.upstream.count("/userinfo") == 0
+
+
+def test_who_has_a_second_factor_has_only_begun(visit: Visit, ana: User, now: datetime) -> None:
+    visit.link(ana, now)
+    give_totp(ana, now)
+    assert visit.come_back()["Location"] == "/sign-in/second-factor"
+    assert [event.details for event in Event.objects.filter(name=EventName.SIGN_IN_BEGUN)] == [{"upstream": "corp"}]
+    assert not Event.objects.filter(name=EventName.SIGN_IN_SUCCEEDED).exists()
 
 
 def test_a_next_elsewhere_leads_nowhere(visit: Visit, ana: User, now: datetime) -> None:

@@ -260,6 +260,12 @@ class TestAddingAPasskey:
         answer = device.make({**options, "user": {"id": "YW5h"}})
         assert send(signed_in, ADD, credential=json.dumps(answer), name="x").status_code == 422
 
+    def test_a_sign_in_that_begins_in_another_tab_is_in_nobodys_way(self, signed_in: Browser) -> None:
+        options = asked(signed_in)
+        signed_in.post("/sign-in/passkey/options", "a=b", FORM)
+        answer = json.dumps(Authenticator().make(options))
+        assert send(signed_in, ADD, credential=answer, name="x").status_code == 200
+
     def test_somebody_elses_challenge_is_none(self, signed_in: Browser, realm: Realm) -> None:
         make_person("bea", realm=realm)
         answer = json.dumps(Authenticator().make(asked(signed_in)))

@@ -20,6 +20,7 @@ class EventName(StrEnum):
     SECRETS_REWRAPPED = "secrets.rewrapped"
     CLIENT_CREATED = "client.created"
     CLIENT_CHANGED = "client.changed"
+    CLIENT_TRIED = "client.tried"
     PERSON_CREATED = "person.created"
     PERSON_DELETED = "person.deleted"
     PERSON_CHANGED = "person.changed"

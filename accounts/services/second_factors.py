@@ -283,16 +283,9 @@ def _refuse(
         emptied = [(EventName.FACTOR_LIMITED, {"limit": place.budget.name}) for place in places if place.was_last]
         for name, details in [(EventName.FACTOR_REFUSED, {"factor": str(factor), "fault": fault}), *emptied]:
             record_about(
-                person,
-                Whereabouts(address),
-                name,
-                realm=slug,
-                actor="",
-                target=person.subject,
-                now=now,
-                sealed_key=key,
-                details=details,
-            )
+                person, Whereabouts(address), name,
+                realm=slug, actor="", target=person.subject, now=now, sealed_key=key, details=details,
+            )  # fmt: skip
     raise FactorRefused(fault)
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.admin.acting import acting
 from realms.selectors import default_realm
+from tokens.admin.trial import TrialPages
 from tokens.client_fieldsets import fieldsets
 from tokens.forms import ClientForm
 from tokens.models import Client
@@ -21,7 +22,7 @@ from tokens.vocabulary import AuthMethod, ClientKind
 
 
 @admin.register(Client)
-class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ClientAdmin(TrialPages):
     """Clients: registered by the same rules as by `create_client`, and a secret is shown once, when it is made."""
 
     list_display = ("client_id", "realm", "name", "kind", "auth_method", "enabled")
@@ -60,9 +61,14 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self._identity if obj else ()
 
     def get_urls(self) -> Any:
-        """The page that makes a further secret."""
-        view = self.admin_site.admin_view(self.new_secret)
-        return [path("<int:pk>/secret/", view, name="tokens_client_secret"), *super().get_urls()]
+        """The page that makes a further secret, and those of a trial."""
+        guarded = self.admin_site.admin_view
+        return [
+            path("<int:pk>/secret/", guarded(self.new_secret), name="tokens_client_secret"),
+            path("<int:pk>/try/", guarded(self.try_it), name="tokens_client_try"),
+            path("trial/", guarded(self.trial_answer), name="tokens_client_trial_answer"),
+            *super().get_urls(),
+        ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:  # noqa: ARG002
         """No: grants point at it. Switch it off instead."""

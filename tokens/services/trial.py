@@ -179,7 +179,7 @@ def _redeem(trial: Trial, client: Client, code: str, *, actor: str, now: datetim
         tokens = issue(authorization, realm=realm, now=now)
         outcome = _told(tokens, trial, client, now=now)
     finally:
-        ended = Grant.objects.filter(pk=authorization.grant_id)
+        ended = Grant.objects.filter(pk__in=[authorization.grant_id])
         end_grants(ended, reason=RevocationReason.OPERATOR, actor=actor, now=now, because="A trial is over.")
     record(EventName.CLIENT_TRIED, realm=realm.slug, actor=actor, target=client.client_id, now=now)
     return outcome

@@ -60,6 +60,8 @@ SECOND_FACTOR_ADDRESS = Budget("second-factor-address", burst=30, interval=timed
 PASSKEY_ADDRESS = Budget("passkey-address", burst=300, interval=timedelta(seconds=2))
 # A passkey's challenge is answered once: the second who takes it finds the bucket empty, until long after its end.
 PASSKEY_CHALLENGE = Budget("passkey-challenge", burst=1, interval=timedelta(minutes=15))
+# One address leaves for upstream providers: each time this provider remembers it, and may have to ask them.
+UPSTREAM_ADDRESS = Budget("upstream-address", burst=100, interval=timedelta(seconds=6))
 
 
 def after_attempt(budget: Budget, full_at: datetime | None, now: datetime) -> datetime | None:

@@ -22,6 +22,7 @@ from accounts.budget import (
     SECOND_FACTOR_ADDRESS,
     SECOND_FACTOR_PERSON,
     SECOND_FACTOR_PERSON_SLOWLY,
+    UPSTREAM_ADDRESS,
     USER_CODE_ADDRESS,
     USER_CODE_PERSON,
     Budget,
@@ -153,6 +154,19 @@ def reserve_device(*, address: str, now: datetime) -> Sequence[Place]:
         TooManyAttempts: the bucket is empty.
     """
     return _reserve(((DEVICE_ADDRESS, address_block(address)),), now=now)
+
+
+def reserve_upstream(*, address: str, now: datetime) -> Sequence[Place]:
+    """Reserve a place for one browser that leaves for an upstream provider, of which something is remembered.
+
+    Arguments:
+        address: the client's address.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: the bucket is empty.
+    """
+    return _reserve(((UPSTREAM_ADDRESS, address_block(address)),), now=now)
 
 
 def reserve_second_factor(*, subject: str, address: str, now: datetime) -> Sequence[Place]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 
 from csp.decorators import csp_replace
@@ -13,11 +14,19 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 
 from accounts import upstream_browser
-from accounts.errors import SignInRefused, UpstreamAway, UpstreamDeclined, UpstreamRefused, UpstreamTooOld
+from accounts.errors import (
+    SignInRefused,
+    TooManyAttempts,
+    UpstreamAway,
+    UpstreamDeclined,
+    UpstreamRefused,
+    UpstreamTooOld,
+)
 from accounts.models import UpstreamProvider
 from accounts.names import MAX_EMAIL
 from accounts.return_path import return_path
 from accounts.selectors.upstreams import enabled_provider, enabled_providers
+from accounts.services.attempts import reserve_upstream
 from accounts.services.upstream_sign_in import admit, depart, identify
 from accounts.upstream_browser import Departure, Unlinked
 from accounts.upstream_identity import UpstreamIdentity
@@ -140,23 +149,36 @@ class StartView(UpstreamPage):
         if provider is None:
             return self.unknown(request)
         now = timezone.now()
-        following = return_path(request.POST.get("next", ""), below=self.below()) or ""
-        asked, hint = demands_in(request.POST), request.POST.get("login_hint", "")
-        waiting = upstream_browser.unlinked_identity(request, realm=self.realm, now=now)
         try:
-            address, departure = depart(
-                provider,
-                prompt=AFRESH if waiting is not None else asked.get("prompt", ""),
-                max_age=int(asked["max_age"]) if "max_age" in asked else None,
-                login_hint=hint if len(hint) <= MAX_EMAIL and hint.isprintable() else "",
-                ui_locales=self.chosen_language,
-                following=following,
-                now=now,
-            )
+            reserve_upstream(address=str(request.META.get("REMOTE_ADDR", "")), now=now)
+        except TooManyAttempts as error:
+            title, text = gettext("Too many attempts"), gettext("Wait a little, and try again.")
+            answer = notice(request, title, text, status=HTTPStatus.TOO_MANY_REQUESTS)
+            answer["Retry-After"] = seconds(error.retry_after)
+            return answer
+        following = return_path(request.POST.get("next", ""), below=self.below()) or ""
+        try:
+            address, departure = self._depart(request, provider, following=following, now=now)
         except (UpstreamAway, UpstreamRefused) as error:
             return self.failed(request, provider, error, following=following)
         upstream_browser.remember_departure(request, departure)
         return see_other(address)
+
+    def _depart(
+        self, request: HttpRequest, provider: UpstreamProvider, *, following: str, now: datetime
+    ) -> tuple[str, Departure]:
+        """While an identity waits to be linked, nobody's silent session at a provider stands in for a sign-in."""
+        waiting = upstream_browser.unlinked_identity(request, realm=self.realm, now=now) is not None
+        asked, hint = demands_in(request.POST), request.POST.get("login_hint", "")
+        return depart(
+            provider,
+            prompt=AFRESH if waiting else asked.get("prompt", ""),
+            max_age=int(asked["max_age"]) if "max_age" in asked else None,
+            login_hint=hint if len(hint) <= MAX_EMAIL and hint.isprintable() else "",
+            ui_locales=self.chosen_language,
+            following=following,
+            now=now,
+        )
 
 
 class CallbackView(UpstreamPage):

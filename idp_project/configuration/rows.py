@@ -154,8 +154,8 @@ class Rows:
                 now=self.now,
             )
             return
-        keeps = given is None and change.after.get("client_secret") != ClientSecret.NONE
-        secret: str | Keep | None = Keep.SECRET if keeps else given
+        forgets = change.after.get("client_secret") == ClientSecret.NONE
+        secret = given if given is not None or forgets else Keep.SECRET
         change_provider(self.upstreams[place], terms=terms, secret=secret, actor=self.actor, now=self.now)
 
 

@@ -7,7 +7,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from accounts.acr import MULTI_FACTOR
+from accounts.budget import Budget
 from accounts.models import Membership, Session, TotpSecret, UpstreamLink, UpstreamProvider, User
+from accounts.services import attempts
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -355,3 +357,12 @@ def test_nothing_secret_is_logged(visit: Visit, ana: User, now: datetime, caplog
     assert "upstream.failed realm=default provider=corp why=The ID token's nonce" in caplog.text
     assert not UpstreamLink.objects.filter(subject="").exists()
     assert make_person("bea", realm=None)
+
+
+@pytest.mark.spec("issue 3 of 6: limits shared by the workers")
+def test_one_address_does_not_leave_for_providers_without_end(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Budget("upstream-address", burst=2, interval=timedelta(minutes=1))
+    monkeypatch.setattr(attempts, "UPSTREAM_ADDRESS", few)
+    answers = [visit.start() for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [303, 303, 429]
+    assert int(answers[2]["Retry-After"]) in range(50, 61)

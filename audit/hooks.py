@@ -17,7 +17,7 @@ Places = Callable[[Collection[tuple[str, str]]], Mapping[tuple[str, str], str]]
 # The ids of what a person has, such as sessions: takes the subject.
 Traces = Callable[[str], Collection[str]]
 
-_places: dict[str, Places] = {}
+_places: dict[str, list[Places]] = {}
 _traces: list[Traces] = []
 
 
@@ -40,19 +40,24 @@ def personal_fields(event: Event) -> Mapping[str, str] | None:
 
 
 def register_places(*nouns: str, places: Places) -> None:
-    """Have the targets of some events lead to where they are looked at.
+    """Have the targets of some events lead to where they are looked at; one kind of event may be about several.
 
     Arguments:
         nouns: the first words of these events' names, such as `key`.
         places: finds the addresses.
     """
-    _places.update(dict.fromkeys(nouns, places))
+    for noun in nouns:
+        known = _places.setdefault(noun, [])
+        if places not in known:
+            known.append(places)
 
 
 def places_of(noun: str, ids: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
     """The addresses of things of one kind; of those that are gone, none."""
-    found = _places.get(noun)
-    return found(ids) if found is not None and ids else {}
+    found: dict[tuple[str, str], str] = {}
+    for places in _places.get(noun, ()) if ids else ():
+        found.update(places(ids))
+    return found
 
 
 def nouns_with_places() -> frozenset[str]:

@@ -14,6 +14,7 @@ from accounts.forms import WhoseAttemptsForm
 from accounts.models import User
 from accounts.selectors import named
 from accounts.selectors.limits import limits_on
+from audit.hooks import SEALED
 from audit.models import Event
 from audit.selectors import latest_of, places
 from audit.vocabulary import EventName
@@ -75,7 +76,9 @@ def _attempts(person: User | None, whose: Whose) -> list[Attempt]:
         return []
     events = latest_of(ATTEMPTS, which=Q(target=person.subject) if person else Q(), most=_SHOWN)
     found = places(events)
-    return [
-        Attempt(event, ", ".join(str(value) for _name, value in sorted(event.details.items())), found[event.pk][0])
-        for event in events
-    ]
+    return [Attempt(event, ", ".join(_told(event)), found[event.pk][0]) for event in events]
+
+
+def _told(event: Event) -> list[str]:
+    """The details in one line; what is sealed is opened on the event's own page, for those who may."""
+    return [str(value) for name, value in sorted(event.details.items()) if name != SEALED]

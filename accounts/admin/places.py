@@ -1,17 +1,21 @@
-"""Where the audit's targets are looked at: people and their sessions."""
+"""Where the audit's targets are looked at: people, and what they have; providers, realms and groups."""
 
 from collections.abc import Collection
+from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from accounts.models import Session, User
+from accounts.models import Device, MailedLink, Session, UpstreamProvider, User
+from accounts.vocabulary import LinkPurpose
 from audit.hooks import register_places, register_traces
 from realms.selectors import all_realms
 
 _ABOUT_PEOPLE = (
     "person", "membership", "sign_in", "registration", "user_code", "factor", "factors", "limit", "passkey", "device",
-    "recovery_code", "recovery_codes", "totp", "address", "password", "upstream",
+    "recovery_code", "recovery_codes", "upstream", "link",
 )  # fmt: skip
 
 
@@ -32,6 +36,39 @@ def sids_of(subject: str) -> list[str]:
     return list(Session.objects.filter(user__subject=subject).values_list("sid", flat=True))
 
 
+def devices(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The pages of devices, by their ids."""
+    return _by_uuid(ids, Device.objects.all(), "admin:accounts_device_change")
+
+
+def invitations(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The pages of invitations that are open, by their ids."""
+    waiting = MailedLink.objects.filter(purpose=LinkPurpose.INVITATION, used_at=None)
+    return _by_uuid(ids, waiting, "admin:accounts_mailedlink_change")
+
+
+def providers(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The pages of upstream providers, by realm and slug."""
+    rows = UpstreamProvider.objects.filter(slug__in={each for _realm, each in ids})
+    found = {(realm, slug): pk for realm, slug, pk in rows.values_list("realm__slug", "slug", "pk")}
+    return {
+        each: reverse("admin:accounts_upstreamprovider_change", args=[found[each]]) for each in ids if each in found
+    }
+
+
+def _by_uuid(ids: Collection[tuple[str, str]], rows: QuerySet[Any], page: str) -> dict[tuple[str, str], str]:
+    known = {each: key for each in ids if (key := _uuid(each[1])) is not None}
+    there = set(rows.filter(pk__in=set(known.values())).values_list("pk", flat=True))
+    return {each: reverse(page, args=[key]) for each, key in known.items() if key in there}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def realms(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """The pages of realms, by the slug that stands beside the target."""
     found = {realm.slug: realm.pk for realm in all_realms()}
@@ -49,6 +86,15 @@ def groups(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     }
 
 
+def devices_of(subject: str) -> list[str]:
+    """The ids of a person's devices."""
+    return [str(pk) for pk in Device.objects.filter(user__subject=subject).values_list("pk", flat=True)]
+
+
+register_traces(devices_of)
+register_places("device", places=devices)
+register_places("invitation", "link", places=invitations)
+register_places("upstream", places=providers)
 register_places("realm", places=realms)
 register_places("role", places=groups)
 register_places(*_ABOUT_PEOPLE, places=people)

@@ -1,5 +1,6 @@
 """Security events in the admin: to search and to read. The database refuses to change one."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from audit.admin.filters import TAKEN, DayFilter, NameFilter, PersonFilter, RealmFilter, TargetFilter
+from audit.hooks import SEALED, VIEW_PERSONAL, personal_fields
 from audit.models import Event
 from audit.selectors import matching, places
 
@@ -40,7 +42,7 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         f"The latest {_MOST_COUNTED:,} are listed: narrow them by days."
     )
     fields = ("when", "name", "realm", "by_whom", "about", "reason", "what_else")
-    readonly_fields = fields
+    readonly_fields = (*fields, "personal")
     ordering = ("-id",)
     actions = None
     list_per_page = 50
@@ -80,8 +82,16 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     @admin.display(description="details")
     def what_else(self, event: Event) -> SafeString | str:
         """The further facts of an event, one a line."""
-        facts = format_html_join("", "<li><b>{}</b> {}</li>", sorted(event.details.items()))
-        return format_html('<ul class="facts">{}</ul>', facts) if facts else "none"
+        return _list({name: value for name, value in event.details.items() if name != SEALED})
+
+    @admin.display(description="personal")
+    def personal(self, event: Event) -> SafeString | str:
+        """Where somebody was, opened; nothing once they are deleted, with whom the key of it went."""
+        return _list(personal_fields(event) or {})
+
+    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        """What is personal is opened for those alone who have the permission."""
+        return (*self.fields, "personal") if request.user.has_perm(VIEW_PERSONAL) else self.fields
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list, with the addresses of all that is on the page."""
@@ -108,6 +118,11 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:  # noqa: ARG002
         """No."""
         return False
+
+
+def _list(facts: Mapping[str, Any]) -> SafeString | str:
+    lines = format_html_join("", "<li><b>{}</b> {}</li>", sorted(facts.items()))
+    return format_html('<ul class="facts">{}</ul>', lines) if lines else "none"
 
 
 def _places(event: Event) -> tuple[str, str]:

@@ -53,7 +53,7 @@ class TestWhatIsShown:
         shown = {each.limit.counts_by for each in limits_on(Whose(address=HERE), now=now)}
         assert shown == {CountsBy.ADDRESS}
         shown = {each.limit.counts_by for each in limits_on(Whose(username="ana"), now=now)}
-        assert shown == {CountsBy.NAME}
+        assert shown == {CountsBy.NAME, CountsBy.ANY_SPELLING}
         shown = {each.limit.counts_by for each in limits_on(Whose("ana", "subject", HERE), now=now)}
         assert shown == set(CountsBy)
 

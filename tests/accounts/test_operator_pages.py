@@ -108,7 +108,7 @@ def test_factors_are_listed_and_reset_with_a_reason(admin: Browser, ana: User, n
 
 def test_a_persons_page_leads_to_all_that_is_theirs(admin: Browser, ana: User, realm: Realm) -> None:
     page = Elements(admin.get(f"{LIST}{ana.pk}/change/").content)
-    for kind in ("accounts/session", "tokens/grant", "tokens/consent"):
+    for kind in ("accounts/session", "accounts/device", "accounts/upstreamlink", "tokens/grant", "tokens/consent"):
         address = f"/admin/{kind}/?user__id__exact={ana.pk}"
         assert page.all(href=address)
         assert admin.get(address).status_code == 200

@@ -4,13 +4,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 
+from accounts.models import User
+from accounts.services.personal import make_personal_key
+from accounts.services.sign_in import sign_in
+from audit.hooks import SEALED
 from audit.models import Event
 from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.keys.admin.pages import words
-from tests.provider import Browser, make_person
+from tests.provider import PASSWORD, Browser, make_person, make_realm
 
 LIST = "/admin/audit/event/"
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -81,3 +86,42 @@ def test_without_the_permission_there_is_no_page(events: list[Event]) -> None:
     browser = Browser()
     browser.force_login(make_person("clerk", realm=None, is_staff=True))
     assert browser.get(LIST).status_code == 403
+
+
+@pytest.mark.spec("issue 3 of 6: personal fields sealed under a key of the person that is destroyed")
+class TestPersonalFields:
+    @pytest.fixture
+    def sealed(self, db: None) -> Event:
+        realm = make_realm()
+        ana = make_person(realm=realm)
+        now = datetime.now(UTC)
+        make_personal_key(ana, now=now)
+        sign_in(realm=realm, username="ana", password=PASSWORD, address="192.0.2.77", user_agent="Browser/1", now=now)
+        return Event.objects.get(name=EventName.SIGN_IN_SUCCEEDED)
+
+    def viewer(self, *permissions: str) -> Browser:
+        person = make_person("viewer", realm=None, is_staff=True)
+        person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        browser = Browser()
+        browser.force_login(person)
+        return browser
+
+    def test_are_opened_on_an_events_page_for_those_who_may(self, sealed: Event) -> None:
+        browser = self.viewer("view_event", "view_personal")
+        assert "address 192.0.2.77 user_agent Browser/1" in words(browser.get(f"{LIST}{sealed.pk}/change/"))
+
+    def test_are_on_no_page_of_anybody_else(self, sealed: Event) -> None:
+        browser = self.viewer("view_event", "view_user")
+        for address in (f"{LIST}{sealed.pk}/change/", LIST, "/admin/accounts/user/attempts/"):
+            page = browser.get(address)
+            assert page.status_code == 200
+            assert "192.0.2.77" not in words(page)
+            assert "Personal" not in words(page)
+            assert sealed.details[SEALED].encode() not in page.content
+
+    def test_are_gone_with_the_person(self, sealed: Event) -> None:
+        User.objects.get(username_canonical="ana").delete()
+        browser = self.viewer("view_event", "view_personal")
+        page = words(browser.get(f"{LIST}{sealed.pk}/change/"))
+        assert "Personal: none" in page
+        assert "192.0.2.77" not in page

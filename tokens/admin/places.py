@@ -38,5 +38,5 @@ def _uuid(text: str) -> UUID | None:
 
 
 register_places("client", "consent", places=clients)
-register_places("grant", places=grants)
+register_places("grant", "device", places=grants)
 register_traces(grants_of)

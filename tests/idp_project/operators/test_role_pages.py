@@ -10,18 +10,23 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import LazySettings
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, reverse
 
-from accounts.models import Session, User
-from accounts.vocabulary import OperatorRole, group_of
+from accounts.models import Device, Session, UpstreamLink, User
+from accounts.services.invitations import invite
+from accounts.services.upstreams import create_provider
+from accounts.upstream_terms import ProviderTerms
+from accounts.vocabulary import DeviceKind, OperatorRole, group_of
 from audit.models import Event
 from idp_project.roles import OUR_APPS, OWNERS_ALONE, permissions_of_roles
 from keys.models import KeyPair, KeyRing
 from realms.models import Realm
+from realms.vocabulary import Registration
 from tests.provider import Browser, make_person
 from tests.tokens.logouts import one_logout
 from tokens.models import Consent, Grant
@@ -75,6 +80,11 @@ TABLE = {
     "accounts_user_reset_factors": page(CARE, CARE, **WHY),
     "accounts_user_lift_limit": page(CARE, CARE, **WHY),
     **pages_of("accounts_session"),
+    **pages_of("accounts_device"),
+    **pages_of("accounts_mailedlink"),
+    "accounts_mailedlink_invite": page(CARE, CARE, realm="1", email="new@example.org"),
+    **pages_of("accounts_upstreamprovider", add=CARE, change=CARE, delete=CARE),
+    **pages_of("accounts_upstreamlink"),
     **pages_of("tokens_client", add=CARE, change=CARE),
     "tokens_client_secret": page(CARE, CARE),
     **pages_of("tokens_consent"),
@@ -98,6 +108,10 @@ ACTIONS = {
     "auth.group": {"delete_selected": OWNERS},
     "accounts.user": {"delete_selected": CARE},
     "accounts.session": {"end_selected": CARE},
+    "accounts.device": {"remove_selected": CARE, "trust_selected": CARE},
+    "accounts.mailedlink": {"withdraw_selected": CARE},
+    "accounts.upstreamprovider": {"check_now": CARE, "delete_selected": CARE},
+    "accounts.upstreamlink": {"unlink_selected": CARE},
     "tokens.consent": {"withdraw_selected": CARE},
     "tokens.grant": {"end_selected": CARE},
     "tokens.logoutdelivery": {"try_again": CARE},
@@ -113,17 +127,29 @@ def names(patterns: Any = None) -> Iterator[str]:
 
 
 @pytest.fixture
-def rows(realm: Realm, ana: User, now: datetime) -> dict[str, Any]:
+def rows(realm: Realm, ana: User, now: datetime, settings: LazySettings) -> dict[str, Any]:
     """One row of each kind, by its model's name."""
+    settings.IDP_CAN_MAIL = True
     delivery = one_logout(ana, realm, now)
     group = Group.objects.create(name="by hand")
     Consent.objects.create(user=ana, client=delivery.client, scopes=["openid"], granted_at=now)
     grant = Grant.objects.get()
+    device = Device.objects.create(
+        user=ana, kind=DeviceKind.BROWSER, name="Laptop", created_at=now, last_used_at=now
+    )  # fmt: skip
+    terms = ProviderTerms(name="Corp", issuer="https://corp.example", client_id="signet")
+    provider = create_provider(realm=realm, slug="corp", terms=terms, secret=None, actor="test", now=now)
+    Realm.objects.update(registration=Registration.INVITED)
+    realm.refresh_from_db()
     Grant.objects.update(revoked_at=None, revocation_reason="")
     return {
         "group": group,
         "user": ana,
         "session": Session.objects.get(),
+        "device": device,
+        "mailedlink": invite(realm=realm, email="ben@example.org", roles=(), actor="test", now=now),
+        "upstreamprovider": provider,
+        "upstreamlink": UpstreamLink.objects.create(provider=provider, user=ana, subject="u-1", created_at=now),
         "client": delivery.client,
         "consent": Consent.objects.get(),
         "grant": grant,
@@ -137,7 +163,7 @@ def rows(realm: Realm, ana: User, now: datetime) -> dict[str, Any]:
 
 def address_of(name: str, rows: dict[str, Any]) -> str:
     special = {"tokens_grant_end_of_person": "user", "tokens_grant_end_of_client": "client"}
-    if name.endswith(("_changelist", "_add", "_attempts")):
+    if name.endswith(("_changelist", "_add", "_attempts", "_invite")):
         return reverse(f"admin:{name}")
     return reverse(f"admin:{name}", args=[rows[special.get(name) or name.split("_")[1]].pk])
 
@@ -177,7 +203,9 @@ def test_a_page_opens_for_its_roles_alone(name: str, rows: dict[str, Any], db: N
         assert role in place.get or got == 403
         before = everything()
         with transaction.atomic():
-            answer = browser.post(address, place.sent)
+            answer = browser.post(
+                address, place.sent | ({"realm": str(rows["realm"].pk)} if "realm" in place.sent else {})
+            )
             if role in place.post:
                 assert answer.status_code in (200, 302), (role, "POST", answer.status_code)
                 changes = bool(place.sent) or name == "tokens_client_secret"

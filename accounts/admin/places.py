@@ -15,7 +15,7 @@ from realms.selectors import all_realms
 
 _ABOUT_PEOPLE = (
     "person", "membership", "sign_in", "registration", "user_code", "factor", "factors", "limit", "passkey", "device",
-    "recovery_code", "recovery_codes", "upstream", "link",
+    "recovery_code", "recovery_codes", "upstream", "link", "address", "password",
 )  # fmt: skip
 
 

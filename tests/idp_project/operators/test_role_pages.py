@@ -193,9 +193,22 @@ def test_every_page_of_the_admin_has_its_place() -> None:
     assert TABLE.keys() <= set(names())
 
 
+def is_closed_to_whoever_has_no_role(address: str, sent: dict[str, str], ana: User) -> None:
+    """Nobody, a person, and somebody who may come in and has no permission."""
+    bare = signed_in(make_person("bare", realm=None, is_staff=True))
+    before = everything()
+    for browser, statuses in ((Browser(), {302}), (signed_in(ana), {302}), (bare, {403, 405})):
+        for answer in (browser.get(address), browser.post(address, sent)):
+            assert answer.status_code in statuses
+            assert answer.status_code != 302 or answer["Location"].startswith("/admin/login/")
+    after = everything()
+    assert {**after, "accounts.User": before["accounts.User"]} == before  # but for their last sign-in
+
+
 @pytest.mark.parametrize("name", sorted(TABLE))
-def test_a_page_opens_for_its_roles_alone(name: str, rows: dict[str, Any], db: None) -> None:
+def test_a_page_opens_for_its_roles_alone(name: str, rows: dict[str, Any], ana: User) -> None:
     place, address = TABLE[name], address_of(name, rows)
+    is_closed_to_whoever_has_no_role(address, place.sent, ana)
     for role in OperatorRole:
         browser = signed_in(with_role(role))
         got = browser.get(address).status_code
@@ -215,20 +228,6 @@ def test_a_page_opens_for_its_roles_alone(name: str, rows: dict[str, Any], db: N
                 reads = name.endswith(("_changelist", "_history")) and role in place.get
                 assert answer.status_code in ({200, 302, 405} if reads else {403, 405}), (role, answer.status_code)
             transaction.set_rollback(True)
-
-
-@pytest.mark.parametrize("name", sorted(TABLE))
-def test_a_page_is_closed_to_whoever_has_no_role(name: str, rows: dict[str, Any], ana: User) -> None:
-    address, sent = address_of(name, rows), TABLE[name].sent
-    bare = make_person("bare", realm=None, is_staff=True)
-    before = everything()
-    for browser in (Browser(), signed_in(ana)):
-        for answer in (browser.get(address), browser.post(address, sent)):
-            assert answer.status_code == 302
-            assert answer["Location"].startswith("/admin/login/")
-    for answer in (signed_in(bare).get(address), signed_in(bare).post(address, sent)):
-        assert answer.status_code in (403, 405)
-    assert everything() == {**before, "accounts.User": everything()["accounts.User"]}
 
 
 def test_the_actions_of_a_list_are_those_of_the_role(db: None) -> None:

@@ -99,7 +99,8 @@ class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         help_texts = {
             "accent": "Of links and buttons, as #rrggbb. Words in it have to be readable on the light page.",
             "accent_dark": "The same for people whose devices prefer a dark scheme.",
-            "registration": "Open: whoever comes may make an account for themselves. Closed: operators make them.",
+            "registration": "Open: whoever comes may make an account for themselves. Invited: whoever an "
+            "operator sends an invitation. Closed: operators make them.",
             "require_second_factor": "Everybody proves one to sign in; whoever has none sets one up first. "
             "Who is signed in without one is asked at the next request of a client.",
         }

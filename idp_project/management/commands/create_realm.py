@@ -40,7 +40,8 @@ class Command(BaseCommand):
             "--registration",
             type=Registration,
             choices=list(Registration),
-            help="who makes its accounts: operators alone (closed, the default), or whoever comes (open)",
+            help="who makes its accounts: operators alone (closed, the default), whoever they invite (invited), "
+            "or whoever comes (open)",
         )
         parser.add_argument(
             "--require-second-factor",

@@ -18,6 +18,7 @@ COPY accounts ./accounts
 COPY tokens ./tokens
 COPY templates ./templates
 COPY static ./static
+COPY locale ./locale
 
 # A checkout made under a tight umask must still be readable to it.
 RUN chmod -R a+rX .

@@ -10,7 +10,7 @@ SETUP = $(or $(FOUND),$(error Signet needs Python 3.11 or newer: apt-get install
 	-I idp_project/setup_environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check checks conformance prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-to-interop
+.PHONY: help run test check checks conformance catalogues prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-to-interop
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -46,6 +46,9 @@ checks: # with the throw-away environment and database of `make check`
 
 conformance: ready-to-test ## write docs/conformance.md: which test holds which rule of which specification
 	$(PYTHON) -m tests.conformance
+
+catalogues: ready-to-test ## take new sentences for people into locale/, compile the catalogues, and say what is left to translate
+	$(PYTHON) -m tests.catalogues
 
 lock: ready-to-test ## lock the dependencies anew (requirements*.in to requirements*.txt)
 	@for name in requirements requirements-run requirements-dev requirements-interop; do \

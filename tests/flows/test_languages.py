@@ -25,6 +25,11 @@ GERMAN = {
     "There were too many attempts. Try again in %(count)d seconds.": "In einer Sekunde wieder.\0"
     "In %(count)d Sekunden wieder.",
     "Create an account": "Konto anlegen",
+    "At least %(count)d character; spaces count, and four words do.\0"
+    "At least %(count)d characters; spaces count, and four words do.": "Ein Zeichen.\0Mindestens %(count)d Zeichen.",
+    "This password is too short. Take at least %(count)d character; four words do.\0"
+    "This password is too short. Take at least %(count)d characters; four words do.": "Zu kurz.\0Zu kurz, weniger "
+    "als %(count)d Zeichen.",
     "Registration is closed": "Die Registrierung ist geschlossen",
     "Choose a user name.": "Wählen Sie einen Benutzernamen.",
     "Allow <bdi>%(client)s</bdi>?": "<bdi>%(client)s</bdi> erlauben?",
@@ -36,11 +41,11 @@ GERMAN = {
     "There is no such realm here": "Diesen Bereich gibt es hier nicht",
     "One moment": "Einen Augenblick",
 }
-pytestmark = pytest.mark.spec("OpenID Connect Core §3.1.2.1, ui_locales")
+pytestmark = [pytest.mark.spec("OpenID Connect Core §3.1.2.1, ui_locales"), pytest.mark.usefixtures("german")]
 
 
-@pytest.fixture(autouse=True)
-def _german(settings: LazySettings, tmp_path: Path) -> None:
+@pytest.fixture
+def german(settings: LazySettings, tmp_path: Path) -> None:
     """A translation into German, beside English."""
     write_catalogue(tmp_path, "de", GERMAN)
     settings.LOCALE_PATHS = [tmp_path]
@@ -98,7 +103,7 @@ def test_a_form_and_what_it_leads_to_stay_in_the_language(browser: Browser, ana:
     assert "Der Benutzername oder das Passwort ist falsch." in refused.content.decode()
     registering = browser.get(there)
     assert b"<h1>Konto anlegen</h1>" in registering.content
-    assert "mindestens 12 Zeichen" in registering.content.decode()  # the validators' words, by Django's translators
+    assert "Mindestens 15 Zeichen." in registering.content.decode()
     form = Elements(registering.content).one(id="register-form")["action"] or ""
     assert "Wählen Sie einen" in post(browser, form, {"username": ""}).content.decode()
     signed_in = post(browser, action, {"username": "ana", "password": PASSWORD})
@@ -112,7 +117,7 @@ def test_a_form_and_what_it_leads_to_stay_in_the_language(browser: Browser, ana:
 def test_what_is_validated_is_told_in_the_language_too(browser: Browser, realm: Realm) -> None:
     Realm.objects.update(registration="open")
     answer = post(browser, "/register?ui_locales=de", {"username": "bea", "password": "kurz"})
-    assert "Dieses Passwort ist zu kurz" in answer.content.decode()
+    assert "Zu kurz, weniger als 15 Zeichen." in answer.content.decode()
 
 
 @pytest.mark.parametrize(("wait", "said"), [(1, "In einer Sekunde wieder."), (7, "In 7 Sekunden wieder.")])

@@ -105,6 +105,8 @@ class Person:
         self._faults.append(f"{self.page.url}: script: {error}")
 
     def _failed(self, request: Request) -> None:
+        if request.is_navigation_request() and request.failure == "net::ERR_ABORTED":  # it became a download
+            return
         self._faults.append(f"{self.page.url}: not loaded: {request.url}: {request.failure}")
 
     def _response(self, response: Response) -> None:

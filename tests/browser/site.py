@@ -35,6 +35,11 @@ class Site:
     environment: Mapping[str, str]
     folder: Path
 
+    @property
+    def mail(self) -> Path:
+        """Where its mail lies."""
+        return self.folder / "mail"
+
     def application(self) -> Application:
         """An application with a sign-in of its own."""
         secret = self.secrets_of[APPLICATION]
@@ -59,7 +64,7 @@ def running_site(folder: Path) -> Iterator[Site]:
     port, password = free_port(), secrets.token_urlsafe(18)
     with fresh_database() as database_url, running_callback() as callback:
         values = first_values(port=port, database_url=database_url, bundled=False)
-        values |= {"IDP_WORKERS": "1", "IDP_EXPIRED_TOKENS": "false"}
+        values |= {"IDP_WORKERS": "1", "IDP_EXPIRED_TOKENS": "false", "IDP_EMAIL_URL": f"filemail://{folder}/mail"}
         write_secret(folder / "signet.env", "".join(f"{name}={value}\n" for name, value in values.items()))
         environment = {"PATH": os.environ["PATH"], "IDP_ENV_FILE": str(folder / "signet.env")}
         for arguments in (["migrate", "--verbosity", "0"], ["bootstrap"]):

@@ -16,6 +16,13 @@ def sign_in_at_account(person: Person, username: str, password: str) -> None:
     person.is_at("/account")
 
 
+def sign_out(person: Person) -> None:
+    """Sign out, by the page that asks first."""
+    person.open("/logout")
+    person.press("logout-submit")
+    person.reads("You are signed out")
+
+
 def sign_in_as_operator(person: Person, username: str, password: str) -> None:
     """Sign in to the admin."""
     person.open("/admin/")

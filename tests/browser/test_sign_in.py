@@ -36,7 +36,9 @@ def test_a_wrong_password_is_told_beside_the_form(person: Person, site: Site) ->
 def test_an_empty_form_says_what_is_missing(person: Person) -> None:
     person.open("/sign-in")
     person.press("login-submit", status=422)
-    expect(person.page.locator("#username")).to_have_accessible_description("Enter your user name.")
+    expect(person.page.locator("#username")).to_have_accessible_description(
+        "Enter your user name or your email address."
+    )
 
 
 @pytest.mark.spec("WCAG 2.2 §2.1.1, §2.4.7")

@@ -205,8 +205,8 @@ class ProofDemanded(OAuthError):
     code = "unmet_authentication_requirements"
     description = "The person has to prove a second factor."
 
-    def __init__(self, *, set_up: bool) -> None:
-        super().__init__(detail="second_factor")
+    def __init__(self, *, detail: str = "second_factor", set_up: bool = False) -> None:
+        super().__init__(detail=detail)
         self.set_up = set_up
 
 

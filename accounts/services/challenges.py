@@ -9,6 +9,7 @@ from accounts.acr import SECOND_FACTOR, joined
 from accounts.errors import ChallengeOver
 from accounts.models import Membership, SignInChallenge
 from accounts.selectors.factors import factors_of, is_whole
+from accounts.services.personal import personal_key
 from accounts.services.sign_in import SignedIn, record_proof
 from accounts.whereabouts import NOWHERE, Whereabouts
 from realms.models import Realm
@@ -79,7 +80,14 @@ def complete_challenge(
             raise ChallengeOver("The person is no member any more.")
         if not is_whole(proved, person=challenge.user, realm=challenge.realm):  # the same thing twice, say
             raise ChallengeOver("The second proof adds nothing to the first.")
-        record_proof(challenge.user, proved, realm=challenge.realm, now=now, whereabouts=whereabouts)
+        record_proof(
+            challenge.user,
+            proved,
+            realm=challenge.realm,
+            now=now,
+            whereabouts=whereabouts,
+            sealed_key=personal_key(challenge.user, now=now),
+        )
     return SignedIn(challenge.user, tuple(membership.roles), challenge.proved_at, proved)
 
 

@@ -44,6 +44,7 @@ LIMITS = (
     Limit(budget.ACCOUNT, CountsBy.ANY_SPELLING, "passwords"),
     Limit(budget.ADDRESS, CountsBy.ADDRESS, "passwords and registrations"),
     Limit(budget.REGISTRATION, CountsBy.ADDRESS, "registrations"),
+    Limit(budget.MAIL_RECIPIENT_AND_ADDRESS, CountsBy.NAME_AND_ADDRESS, "mails to this address"),
     Limit(budget.MAIL_RECIPIENT, CountsBy.NAME, "mails to this address"),
     Limit(budget.MAIL_ADDRESS, CountsBy.ADDRESS, "mails that are asked for"),
     Limit(budget.USER_CODE_PERSON, CountsBy.PERSON, "user codes of devices"),

@@ -39,8 +39,11 @@ ACCOUNT = Budget("account", burst=60, interval=timedelta(seconds=20))
 REGISTRATION = Budget("registration", burst=50, interval=timedelta(minutes=2))
 # One network address has mails sent: an office may forget its passwords, nobody floods the mail server.
 MAIL_ADDRESS = Budget("mail-address", burst=30, interval=timedelta(minutes=2))
-# One mailbox gets mails that somebody else asked for; four an hour keep nobody from theirs.
-MAIL_RECIPIENT = Budget("mail-recipient", burst=5, interval=timedelta(minutes=15))
+# One network address has mails sent to one mailbox.
+MAIL_RECIPIENT_AND_ADDRESS = Budget("mail-recipient-address", burst=5, interval=timedelta(minutes=15))
+# Many do. It refills three times as fast as one address can empty it, so that nobody keeps a mailbox's owner from
+# the mail with which they choose another password.
+MAIL_RECIPIENT = Budget("mail-recipient", burst=15, interval=timedelta(minutes=5))
 
 # One person guesses at user codes (RFC 8628 §5.1). Of 20^8 codes they try some twenty while one lives.
 USER_CODE_PERSON = Budget("user-code-person", burst=10, interval=timedelta(minutes=1))

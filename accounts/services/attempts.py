@@ -16,6 +16,7 @@ from accounts.budget import (
     DEVICE_ADDRESS,
     MAIL_ADDRESS,
     MAIL_RECIPIENT,
+    MAIL_RECIPIENT_AND_ADDRESS,
     PASSKEY_ADDRESS,
     PASSKEY_CHALLENGE,
     REGISTRATION,
@@ -110,7 +111,7 @@ def reserve_mail(*, email: str, address: str, now: datetime) -> Sequence[Place]:
     Raises:
         TooManyAttempts: a bucket is empty.
     """
-    return _reserve(((MAIL_ADDRESS, address_block(address)), (MAIL_RECIPIENT, canonical(email))), now=now)
+    return _reserve(_mail_buckets(email, address_block(address)), now=now)
 
 
 def reserve_registration(*, address: str, now: datetime, email: str = "") -> Sequence[Place]:
@@ -125,8 +126,18 @@ def reserve_registration(*, address: str, now: datetime, email: str = "") -> Seq
         TooManyAttempts: a bucket is empty.
     """
     block = address_block(address)
-    mails = ((MAIL_ADDRESS, block), (MAIL_RECIPIENT, canonical(email))) if email else ()
+    mails = _mail_buckets(email, block) if email else ()
     return _reserve(((REGISTRATION, block), (ADDRESS, block), *mails), now=now)
+
+
+def _mail_buckets(email: str, block: str) -> Sequence[tuple[Budget, str]]:
+    """The mailbox's own bucket comes last, as an account's does."""
+    mailbox = canonical(email)
+    return (
+        (MAIL_RECIPIENT_AND_ADDRESS, f"{mailbox}\0{block}"),
+        (MAIL_ADDRESS, block),
+        (MAIL_RECIPIENT, mailbox),
+    )
 
 
 def reserve_user_code(*, subject: str, address: str, now: datetime) -> Sequence[Place]:

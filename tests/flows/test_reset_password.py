@@ -14,7 +14,7 @@ from django.core import mail
 from django.db import close_old_connections, connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from accounts.budget import MAIL_ADDRESS, MAIL_RECIPIENT
+from accounts.budget import MAIL_ADDRESS, MAIL_RECIPIENT, MAIL_RECIPIENT_AND_ADDRESS
 from accounts.models import MailedLink, OutgoingMail, Session, TotpSecret, User
 from accounts.selectors.mail import link_with
 from accounts.services.mailed_links import LIFETIMES, digest_of
@@ -324,6 +324,24 @@ def test_a_mailbox_is_not_flooded(email: str, addressed: User, mailbox: Mailbox)
     assert answer.status_code == 429
     assert int(answer["Retry-After"]) <= MAIL_RECIPIENT.interval.total_seconds()
     assert Event.objects.filter(name=EventName.MAIL_LIMITED, details={"limit": "mail-recipient"}).count() == 1
+
+
+@pytest.mark.spec("threat-model.md: nobody is kept from the mail with which they choose another password")
+def test_one_client_never_keeps_an_owner_from_their_mail(addressed: User, mailbox: Mailbox, now: datetime) -> None:
+    """A try a minute for three hours and more; the owner asks from elsewhere at the end."""
+    with time_machine.travel(now, tick=False) as clock:
+        for _ in range(182):
+            ask(Browser(), REMOTE_ADDR="192.0.2.1")
+            clock.shift(timedelta(minutes=1))
+        assert ask(Browser(), REMOTE_ADDR="192.0.2.1").status_code == 429
+        assert ask(Browser(), REMOTE_ADDR="198.51.100.9").status_code == 303
+
+
+def test_one_client_sends_one_mailbox_so_many(addressed: User, mailbox: Mailbox) -> None:
+    for _ in range(MAIL_RECIPIENT_AND_ADDRESS.burst):
+        assert ask(Browser()).status_code == 303
+    assert ask(Browser()).status_code == 429
+    assert ask(Browser(), "another@example.org").status_code == 303
 
 
 @pytest.mark.spec("RFC 6585 §4")

@@ -122,6 +122,11 @@ class TestHalfAnOperator:
     def test_comes_from_the_login_page_to_the_next_one(self, half: Browser) -> None:
         assert half.get(LOGIN)["Location"].startswith(PAGE)
 
+    def test_is_told_to_no_template_as_somebody_who_may(self, half: Browser, seed: bytes, now: datetime) -> None:
+        assert half.get(PAGE).context["has_permission"] is False
+        prove(half, fitting(seed, now))
+        assert half.get(ADMIN).context["has_permission"] is True
+
     def test_can_set_up_no_further_factor(self, half: Browser, root: User) -> None:
         for answer in (half.get(SET_UP), half.post(SET_UP), half.post(SET_UP, {"enrolment": "x", "code": "1"})):
             assert answer["Location"].startswith(PAGE)

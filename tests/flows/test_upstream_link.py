@@ -1,11 +1,14 @@
 """Linking an identity at an upstream provider: only by whoever signs in freshly after it, and never twice."""
 
+import threading
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.db import connection
 
+from accounts.errors import LinkTaken
 from accounts.models import Session, UpstreamLink, UpstreamProvider, User
 from accounts.services.upstreams import link
 from audit.models import Event
@@ -232,3 +235,31 @@ class TestThePageOfLinks:
         assert whose(visit.browser) == "ana"
         assert post(visit.browser, "/account/linked", {"remove": "corp"}).status_code == 409
         assert UpstreamLink.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("house.md: database constraints before code rules")
+def test_of_two_people_who_take_one_identity_at_once_one_does(
+    visit: Visit, ana: User, realm: Realm, now: datetime
+) -> None:
+    bea = make_person("bea", realm=realm)
+    together, outcomes = threading.Barrier(2), []
+
+    def take(person: User) -> None:
+        together.wait(10)
+        try:
+            link(provider=visit.provider, subject="u-1", person=person, now=now)
+            outcomes.append("linked")
+        except LinkTaken:
+            outcomes.append("taken")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=take, args=(person,)) for person in (ana, bea)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(outcomes) == ["linked", "taken"]
+    assert UpstreamLink.objects.count() == 1
+    assert names(EventName.UPSTREAM_LINKED) == [EventName.UPSTREAM_LINKED]

@@ -139,6 +139,7 @@ FULL = {
     "userinfo_alg": "ES256",
     "opaque_access_tokens": "on",
     "require_second_factor": "on",
+    "require_dpop": "on",
     "subject_type": "pairwise",
     "sector_identifier": "example.org",
     "refresh_idle_lifetime": "P1D",
@@ -162,6 +163,7 @@ def test_whatever_a_client_can_register_the_form_registers_and_shows_again(admin
     assert client.cors_origins == ["https://app.example.org", "http://127.0.0.1:3000"]
     assert (client.subject_type, client.sector_identifier) == ("pairwise", "example.org")
     assert (client.refresh_idle_lifetime, client.refresh_absolute_lifetime) == (timedelta(days=1), timedelta(days=7))
+    assert client.require_dpop
     assert (client.opaque_access_tokens, client.backchannel_logout_session_required) == (True, True)
     assert client.require_second_factor
     assert (client.userinfo_alg, client.contacts) == ("ES256", ["ops@example.org"])

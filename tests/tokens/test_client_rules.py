@@ -97,6 +97,7 @@ def test_a_client_of_people_has_no_faults(metadata: dict[str, Any]) -> None:
         ({"redirect_uris": (CALLBACK,)}, "exactly when it may use the authorization endpoint"),
         ({"grant_types": (GrantType.REFRESH_TOKEN,)}, "nothing to refresh"),
         ({**CODES, "auth_method": AuthMethod.NONE, "require_pkce": False}, "RFC 9700"),
+        ({**CODES, "response_types": (ResponseType.CODE_TOKEN,), "require_dpop": True}, "RFC 9449 §5"),
         ({**CODES, "redirect_uris": ("http://app.example.test/cb",)}, "isn't this machine"),
         ({**CODES, "redirect_uris": (CALLBACK, CALLBACK)}, "each once"),
         ({**CODES, "redirect_uris": tuple(f"{CALLBACK}{number}" for number in range(MAX_ITEMS + 1))}, "at most 50"),

@@ -72,6 +72,7 @@ def test_every_option_reaches_its_column_and_what_is_printed(realm: Realm) -> No
     found = run(
         "create_client", "demo", *CODES, "--first-party", "--response-type", "code", "--response-type", "code id_token",
         "--userinfo-alg", "ES256", "--access-token-alg", "ES256", "--opaque-access-tokens",
+        "--dpop-bound-access-tokens",
         "--require-second-factor", "--subject-type", "pairwise", "--sector-identifier", "example.test",
         "--refresh-idle-lifetime", "P1D", "--refresh-absolute-lifetime", "P7D",
         "--post-logout-redirect-uri", "https://app.example.test/bye",
@@ -92,6 +93,7 @@ def test_every_option_reaches_its_column_and_what_is_printed(realm: Realm) -> No
         "userinfo_signed_response_alg": "ES256",
         "access_token_signed_response_alg": "ES256",
         "opaque_access_tokens": True,
+        "dpop_bound_access_tokens": True,
         "subject_type": "pairwise",
         "sector_identifier": "example.test",
         "post_logout_redirect_uris": ["https://app.example.test/bye"],

@@ -10,7 +10,7 @@ SETUP = $(or $(FOUND),$(error Signet needs Python 3.11 or newer: apt-get install
 	-I idp_project/setup_environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check checks conformance catalogues prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-to-interop
+.PHONY: help run test check checks conformance catalogues pictures prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-to-interop
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -43,6 +43,9 @@ checks: # with the throw-away environment and database of `make check`
 	.venv/bin/lint-imports
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check --deploy --fail-level WARNING
+
+pictures: ready-to-browse ## draw docs/pictures anew, from the pages as they are
+	@$(WITH_DATABASE) $(PYTHON) -m tests.pictures
 
 conformance: ready-to-test ## write docs/conformance.md: which test holds which rule of which specification
 	$(PYTHON) -m tests.conformance

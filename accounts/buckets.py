@@ -53,6 +53,7 @@ LIMITS = (
     Limit(budget.SECOND_FACTOR_PERSON_SLOWLY, CountsBy.PERSON, "second factors, over days"),
     Limit(budget.SECOND_FACTOR_ADDRESS, CountsBy.ADDRESS, "second factors"),
     Limit(budget.PASSKEY_ADDRESS, CountsBy.ADDRESS, "passkeys"),
+    Limit(budget.UPSTREAM_ADDRESS, CountsBy.ADDRESS, "ways to upstream providers"),
     Limit(budget.DEVICE_ADDRESS, CountsBy.ADDRESS, "devices that ask"),
 )
 

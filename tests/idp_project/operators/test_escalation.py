@@ -134,7 +134,11 @@ class TestSomebodyWithRights:
         page = f"{LIST}{person.pk}/"
         why = {"reason": "Lost.", "confirmed": "yes"}
         change = {"username": "victim", "email": "mine@example.org", "is_active": "on", **NO_MEMBERSHIPS}
-        new = {"usable_password": "true", "password1": "mine by now!", "password2": "mine by now!"}
+        new = {
+            "usable_password": "true",
+            "password1": "a long one, and mine by now",
+            "password2": "a long one, and mine by now",
+        }
         return {
             "address": (page + "change/", change),
             "password": (page + "password/", new),
@@ -185,7 +189,14 @@ def test_nobody_but_an_owner_touches_themselves_there(clerk: User, admin: Browse
     page = f"{LIST}{clerk.pk}/"
     for address, form in (
         (page + "change/", rights_form(clerk)),
-        (page + "password/", {"usable_password": "true", "password1": "mine by now!", "password2": "mine by now!"}),
+        (
+            page + "password/",
+            {
+                "usable_password": "true",
+                "password1": "a long one, and mine by now",
+                "password2": "a long one, and mine by now",
+            },
+        ),
         (page + "reset-factors/", {"reason": "x", "confirmed": "x"}),
         (page + "lift-limit/", {"reason": "x", "confirmed": "x"}),
         (page + "delete/", {"post": "yes"}),

@@ -87,6 +87,7 @@ TABLE = {
     **pages_of("accounts_upstreamlink"),
     **pages_of("tokens_client", add=CARE, change=CARE),
     "tokens_client_secret": page(CARE, CARE),
+    "tokens_client_try": page(CARE, CARE),
     **pages_of("tokens_consent"),
     **pages_of("tokens_grant"),
     "tokens_grant_end_of_person": page(CARE, CARE, **WHY),
@@ -99,10 +100,12 @@ TABLE = {
     **pages_of("audit_event"),
     **pages_of("realms_realm", change=CARE),
 }
-# Pages of the admin itself, which tests/idp_project/operators/test_site.py holds.
+# Pages of the admin itself, which tests/idp_project/operators/test_site.py holds; and the one to which a trial of a
+# client comes back, which shows nothing to whoever began none.
 SITE = {
     "index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "view_on_site",
-    "app_list", "second_factor", "second_factor_passkey", "second_factor_passkey_options", "second_factor_set_up",
+    "app_list", "tokens_client_trial_answer", "second_factor", "second_factor_passkey",
+    "second_factor_passkey_options", "second_factor_set_up",
 }  # fmt: skip
 ACTIONS = {
     "auth.group": {"delete_selected": OWNERS},

@@ -98,6 +98,7 @@ class TestHalfAnOperator:
             "r/1/1/",
             "accounts/",
             "nowhere/",
+            "tokens/client/trial/",
             "accounts/user/1/",
         ],
     )

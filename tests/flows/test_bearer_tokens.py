@@ -36,8 +36,8 @@ def access_token(app: App, **changes: str) -> str:
 
 
 def attributes(answer: Any) -> dict[str, str]:
-    """Those of the challenge, each once."""
-    scheme, _space, rest = answer["WWW-Authenticate"].partition(" ")
+    """Those of the Bearer challenge, each once; where there is no token at all, one of DPoP stands behind it."""
+    scheme, _space, rest = answer["WWW-Authenticate"].partition(", DPoP ")[0].partition(" ")
     assert scheme == "Bearer"
     found = [(match[1], match[2]) for match in map(ATTRIBUTE.fullmatch, rest.split(", ")) if match]
     assert len(found) == len(rest.split(", ")) == len(dict(found)) > 0

@@ -71,8 +71,8 @@ def test_a_preflight_of_a_registered_origin_is_answered_without_any_proof(
     assert cors(answer) == {
         "Access-Control-Allow-Origin": ORIGIN,
         "Access-Control-Allow-Methods": ", ".join(endpoint.methods),
-        "Access-Control-Allow-Headers": "authorization, content-type",
-        "Access-Control-Expose-Headers": "WWW-Authenticate",
+        "Access-Control-Allow-Headers": "authorization, content-type, dpop",
+        "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce",
         "Access-Control-Max-Age": "3600",
     }
     assert answer["Vary"].lower() == "origin"
@@ -104,7 +104,7 @@ def test_a_script_of_a_registered_origin_can_read_answers_and_refusals(app: App,
         assert answer.status_code == status
         assert cors(answer) == {
             "Access-Control-Allow-Origin": ORIGIN,
-            "Access-Control-Expose-Headers": "WWW-Authenticate",
+            "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce",
         }
         assert "origin" in answer["Vary"].lower()
         assert "no-store" in answer["Cache-Control"]

@@ -210,8 +210,8 @@ def test_an_opaque_token_is_no_refresh_token_and_no_code_and_neither_is_one(
     app: App, realm: Realm, now: datetime, service: dict[str, str]
 ) -> None:
     tokens, code = app.exchange(app.code(scope="openid offline_access")).json(), app.code()
-    assert error(app.refresh(tokens["access_token"])) == (400, "invalid_grant")
-    assert error(app.exchange(tokens["access_token"])) == (400, "invalid_grant")
+    for refused in (app.refresh(tokens["access_token"]), app.exchange(tokens["access_token"])):
+        assert error(refused) in ((400, "invalid_grant"), (400, "invalid_request"))  # it may be longer than any handle
     for text in (tokens["refresh_token"], code, f"at_{tokens['refresh_token']}", f"at_{code}"):
         assert introspect(app.browser, text, service).json() == INACTIVE
         assert userinfo(app, text).status_code == 401

@@ -12,7 +12,7 @@ from keys.compact import plain_object
 from keys.custodians import custodian_named
 from keys.encryption import check_encryption_key, content_encryptions, encrypt_nested, encryption_algorithms
 from keys.errors import KeysError, LifetimeTooLong, TokenRefused
-from keys.foreign_keys import clean_jwks, parse_jwks, usable_jwks
+from keys.foreign_keys import clean_jwks, parse_jwks
 from keys.foreign_tokens import (
     ForeignToken,
     check_signature_keys,
@@ -23,6 +23,7 @@ from keys.foreign_tokens import (
     verify_foreign_token,
     verify_possession,
 )
+from keys.provider_keys import usable_jwks
 from keys.published_set import PublishedSet, published_sets
 from keys.sealing import SealedColumn
 from keys.selectors import rings

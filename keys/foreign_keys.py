@@ -79,10 +79,15 @@ def parse_jwks(text: str) -> dict[str, Any]:
     Raises:
         ForeignKeyRefused: it is too long, not JSON with each member once, or see `clean_jwks`.
     """
-    return clean_jwks(_json_object(text))
+    return clean_jwks(jwks_object(text))
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def jwks_object(text: str) -> dict[str, Any]:
+    """A JWK Set from strict JSON; nothing is known of its keys yet.
+
+    Raises:
+        ForeignKeyRefused: it is too long, or not JSON with each member once.
+    """
     if len(text) > MAX_TEXT:
         raise ForeignKeyRefused(f"A JWK Set has at most {MAX_TEXT} characters.")
     try:
@@ -106,43 +111,6 @@ def clean_jwks(document: Mapping[str, Any]) -> dict[str, Any]:
     if not [*_signature_keys(jwks), *_encryption_keys(jwks)]:
         raise ForeignKeyRefused("No key of the JWK Set is one for signatures or encryption that is used here.")
     return {"keys": [{name: jwk[name] for name in _KEPT_MEMBERS if name in jwk} for jwk in jwks]}
-
-
-def usable_jwks(text: str) -> dict[str, Any]:
-    """The keys of another provider's JWK Set that sign and are sound; all else in it is passed over (RFC 7517 §5).
-
-    Whoever publishes a set for everybody has keys in it that are for others.
-
-    Arguments:
-        text: the JSON.
-
-    Returns:
-        A set that `signature_keys` takes whole, with the members that are used here.
-
-    Raises:
-        ForeignKeyRefused: it is too long, not JSON with each member once, has no or too many keys, none of them
-            is of use here, or two of those share a kid.
-    """
-    document = _json_object(text)
-    listed = document.get("keys")
-    if not isinstance(listed, list) or not 0 < len(listed) <= MAX_KEYS:
-        raise ForeignKeyRefused(f"A JWK Set has a list of 1 to {MAX_KEYS} keys.")
-    usable = [jwk for jwk in listed if _signs_soundly(jwk)]
-    if not usable:
-        raise ForeignKeyRefused("No key of the JWK Set is a sound one for signatures.")
-    _check_kids([jwk.get("kid", "") for jwk in usable])
-    return {"keys": [{name: jwk[name] for name in _KEPT_MEMBERS if name in jwk} for jwk in usable]}
-
-
-def _signs_soundly(jwk: Any) -> bool:
-    try:
-        _check_members(jwk)
-        if jwk.get("use", "sig") != "sig":
-            return False
-        _signature_key(jwk)
-    except ForeignKeyRefused:
-        return False
-    return True
 
 
 def signature_keys(document: Mapping[str, Any]) -> Sequence[ForeignKey]:

@@ -4,8 +4,9 @@ import pytest
 
 from accounts.models import User
 from realms.models import Realm
+from tests.flows.code_flow import post
 from tests.pages import Elements
-from tests.provider import Browser
+from tests.provider import PASSWORD, Browser
 
 pytestmark = pytest.mark.spec("OpenID Connect Core §3.1.2.1, ui_locales")
 
@@ -48,3 +49,9 @@ def test_discovery_lists_them(browser: Browser, realm: Realm) -> None:
 
 def test_the_admin_speaks_english(realm: Realm) -> None:
     assert b"<h1>Sign in to the admin</h1>" in Browser().get("/admin/login/", headers={"accept-language": "de"}).content
+
+
+def test_dates_are_written_as_people_write_them(browser: Browser, ana: User, stopped_clock: object) -> None:
+    post(browser, "/sign-in", {"username": "ana", "password": PASSWORD})
+    for language, date in (("en", "15 January 2026, 12:00"), ("de", "15. Januar 2026"), ("fr", "15 janvier 2026")):
+        assert date in browser.get("/account/sessions", headers={"accept-language": language}).content.decode()

@@ -121,9 +121,13 @@ class _Callback(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_callback() -> Iterator[str]:
-    """A page for those who come back; gives its address."""
-    port = free_port()
+def running_callback(port: int = 0) -> Iterator[str]:
+    """A page for those who come back; gives its address.
+
+    Arguments:
+        port: where it listens; one that is free, if left out.
+    """
+    port = port or free_port()
     server = ThreadingHTTPServer(("127.0.0.1", port), _Callback)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

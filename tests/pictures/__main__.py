@@ -19,13 +19,14 @@ from tests.browser.authenticators import give_passkeys
 from tests.browser.barriers import Barriers
 from tests.browser.chromium import launch
 from tests.browser.person import Person
-from tests.browser.steps import sign_in, sign_in_as_operator, sign_in_at_account
+from tests.browser.steps import sign_in, sign_in_as_operator
 from tests.interop.processes import CHECKOUT, free_port, fresh_database, listens, run_command, wait_until
 
 PICTURES = CHECKOUT / "docs" / "pictures"
 OPERATOR, PERSON, HOUSE = "m.okafor", "ana.ribeiro", "museum"
 PAPER, TELEPHONE, DESK = {"width": 640, "height": 560}, {"width": 390, "height": 720}, {"width": 1280, "height": 900}
 _SECONDS = 180
+_PORT, _CALLBACK_PORT = 8080, 4180  # they stand in pictures
 
 
 class Studio:
@@ -92,7 +93,7 @@ def operators(studio: Studio) -> None:
 @contextmanager
 def running_server(callback: str) -> Iterator[tuple[str, str, str]]:
     """A server of its own; gives its issuer, everybody's password and the application's secret."""
-    port, password = free_port(), secrets.token_urlsafe(18)
+    port, password = _port(_PORT), secrets.token_urlsafe(18)
     with fresh_database() as database_url, TemporaryDirectory(prefix="signet-pictures-") as folder:
         values = first_values(port=port, database_url=database_url, bundled=False)
         values |= {"IDP_EXPIRED_TOKENS": "false", "IDP_EMAIL_URL": f"filemail://{folder}/mail"}
@@ -115,8 +116,12 @@ def running_server(callback: str) -> Iterator[tuple[str, str, str]]:
                 server.terminate()
 
 
+def _port(wished: int) -> int:
+    return free_port() if listens(wished) else wished
+
+
 if __name__ == "__main__":
-    with running_callback() as callback, running_server(callback) as (issuer, password, secret):
+    with running_callback(_port(_CALLBACK_PORT)) as callback, running_server(callback) as (issuer, password, secret):
         application = Application(issuer=issuer, client_id="notes", secret=secret, address=callback)
         with sync_playwright() as playwright:
             studio = Studio(launch(playwright), issuer, password)

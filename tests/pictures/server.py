@@ -1,4 +1,4 @@
-"""`python -m tests.pictures.server`: makes the rows and serves, while this process's clock shows the same moment always.
+"""`python -m tests.pictures.server` makes the rows and serves, while its clock begins at the same moment each time.
 
 Standard input says what is known only at run time; the first line of standard output is the application's secret.
 """

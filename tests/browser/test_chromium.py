@@ -16,7 +16,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, ...]
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(chromium, "PROGRAM", tmp_path / "chromium")
     monkeypatch.setattr(chromium, "say", lambda _line: None)
-    monkeypatch.setattr(chromium, "succeeds", lambda *command: bool(found.append(command)))
+    monkeypatch.setattr(chromium, "succeeds", lambda *command: found.append(command))
     return found
 
 

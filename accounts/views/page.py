@@ -17,7 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from accounts import locales
+from accounts import device_cookie, locales
 from accounts.whereabouts import Whereabouts
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
@@ -104,6 +104,7 @@ class Page(View):
         except (OperationalError, InterfaceError):
             answer = busy(request)
         answer["Cache-Control"] = "no-store"
+        device_cookie.settle(request, answer)
         return answer
 
     def address(self, name: str) -> str:

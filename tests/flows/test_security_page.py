@@ -469,5 +469,7 @@ def test_a_passkey_is_registered_once_by_several_at_once() -> None:
             connections.close_all()
 
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(run, range(4))) == [200, 422, 422, 422]
+        answers = sorted(pool.map(run, range(4)))
+    assert answers.count(200) == 1
+    assert set(answers[1:]) <= {303, 422}  # who comes after it has to prove the new factor first
     assert Passkey.objects.get().user == ana

@@ -83,11 +83,11 @@ def test_the_sign_in_page_has_a_button_for_each_enabled_provider_of_the_realm(
     add_provider(realm, visit.upstream, now, slug="a", name="A & B")
     page = visit.browser.get("/sign-in?login_hint=ana&prompt=login&max_age=5&next=/account")
     buttons = [found["id"] for found in Elements(page.content).all(type="submit")]
-    assert buttons == ["login-submit", "upstream-a", "upstream-corp"]
+    assert buttons == ["login-submit", "passkey-sign-in", "upstream-a", "upstream-corp"]
     assert b"Sign in with A &amp; B" in page.content
     assert Elements(page.content).one(id="upstream-corp-form")["action"] == "/upstream/corp/start"
     for name, value in (("prompt", "login"), ("max_age", "5"), ("next", "/account")):
-        assert [found["value"] for found in Elements(page.content).all(name=name)] == [value] * 3
+        assert [found["value"] for found in Elements(page.content).all(name=name)] == [value] * 4
     assert [found["value"] for found in Elements(page.content).all(name="login_hint")] == ["ana"] * 2
     assert "form-action" not in page["Content-Security-Policy"]
 
@@ -186,7 +186,7 @@ def test_a_silent_session_there_does_not_satisfy_prompt_login(
     app = register(realm, visit.browser, now)
     visit.upstream.signed_in_at = now.timestamp() - 3600
     page = visit.browser.get(str(app.authorize(prompt="login")["Location"]))
-    fields = {str(one["name"]): str(one["value"]) for one in Elements(page.content).all(type="hidden")}
+    fields = {str(one["name"]): str(one.get("value", "")) for one in Elements(page.content).all(type="hidden")}
     assert fields.pop("prompt") == "login"
     address = visit.address(next=fields["next"], prompt="login")
     assert dict(parse_qsl(urlsplit(address).query))["prompt"] == "login"
@@ -209,7 +209,7 @@ def test_max_age_holds_there_too(visit: Visit, ana: User, realm: Realm, now: dat
     app = register(realm, visit.browser, now)
     visit.upstream.signed_in_at = now.timestamp() - age
     page = visit.browser.get(str(app.authorize(max_age="300")["Location"]))
-    fields = {str(one["name"]): str(one["value"]) for one in Elements(page.content).all(type="hidden")}
+    fields = {str(one["name"]): str(one.get("value", "")) for one in Elements(page.content).all(type="hidden")}
     assert fields["max_age"] == "300"
     assert visit.come_back(next=fields["next"], max_age="300").status_code == status
 

@@ -1,4 +1,6 @@
-"""What a limit counts as one address (RFC 4291 §2.5.4: a household or a machine gets 64 bits, all of which it can use).
+"""Which host means this machine, and what a limit counts as one address.
+
+A household or a machine gets 64 bits of IPv6, all of which it can use (RFC 4291 §2.5.4).
 
 The address itself is `REMOTE_ADDR`. Behind proxies the WSGI application puts the client's there, on the
 word of those in IDP_TRUSTED_PROXIES alone.
@@ -11,6 +13,20 @@ from ipaddress import IPv6Address
 UNKNOWN = "unknown"
 _IPV6_BLOCK = 64
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::\d+)?|(?P<v4>[\d.]+):\d+")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host can only mean this machine (RFC 8252 §7.3).
+
+    Arguments:
+        host: as `urlsplit` gives it; None for none.
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def address_block(address: str) -> str:

@@ -1,10 +1,11 @@
 """What an operator decides of an upstream provider, and what is wrong with it, a sentence a fault."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
+
+from accounts.addresses import is_loopback
 
 OPENID = "openid"
 DEFAULT_SCOPES = (OPENID, "email")
@@ -94,19 +95,9 @@ def address_fault(uri: str, *, loopback: bool, query: bool = True) -> str:
         return "has a host name, and neither a fragment nor a user name"
     if "?" in uri and not query:
         return "has no query"
-    if parts.scheme == "https" or (loopback and parts.scheme == "http" and is_loopback(parts)):
+    if parts.scheme == "https" or (loopback and parts.scheme == "http" and is_loopback(parts.hostname)):
         return ""
     return "begins with https://"
-
-
-def is_loopback(parts: SplitResult) -> bool:
-    """Whether an address can only mean this machine."""
-    if parts.hostname == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _is_plain(text: str) -> bool:

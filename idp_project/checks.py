@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  (Django's)
 from django.db.utils import OperationalError, ProgrammingError
 
+from accounts.addresses import is_loopback
 from accounts.errors import NameRefused
 from accounts.names import check_email
 from keys.api import Purpose
@@ -25,16 +26,6 @@ MAX_ISSUER = 100  # it stands twice in every access token, which stays below 1 K
 _SECRET_KEY_CHARACTERS = 50
 _FEWEST_DISTINCT = 10
 _MOST_HASHES = 64
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a host name can only mean this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 @register(Tags.security)

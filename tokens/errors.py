@@ -210,44 +210,6 @@ class ProofDemanded(OAuthError):
         self.set_up = set_up
 
 
-class InvalidCredentials(OAuthError):
-    """Name and password don't fit; which of them is not told."""
-
-    code = "invalid_credentials"
-    status = 401
-    description = "The user name or the password is wrong."
-    headers = {"WWW-Authenticate": BASIC_CHALLENGE}
-
-
-class SecondFactorDue(OAuthError):
-    """Name and password fit, and a second factor is due: the answer has a challenge for `/auth/mfa`."""
-
-    code = "mfa_required"
-    status = 401
-    description = "A second factor is due. Send the challenge with a code to /auth/mfa."
-    headers = {"WWW-Authenticate": BASIC_CHALLENGE}
-
-
-class SecondFactorRefused(InvalidCredentials):
-    """The code of a second factor is wrong or was used already; which of them is not told. The challenge stands."""
-
-    description = "The code is wrong, or it was used already."
-
-
-class ChallengeRefused(InvalidGrant):
-    """A challenge is forged, of another realm, over or completed, or its person can't sign in; which is not told."""
-
-    description = "The challenge is invalid or over, or it was completed already. Sign in again."
-
-
-class InteractionRequired(OAuthError):
-    """Name and password fit, but the rest of the sign-in needs a browser (OpenID Connect Core §3.1.2.6)."""
-
-    code = "interaction_required"
-    status = 403
-    description = "This person can't sign in without a browser."
-
-
 class MissingToken(OAuthError):
     """There is no access token at all: the answer is the challenge, and no error (RFC 6750 §3.1)."""
 
@@ -306,19 +268,6 @@ class NotFound(OAuthError):
 
 class PlainError(OAuthError):
     """An error whose sentence is its code, as the first clients of `/auth` know it: no description beside it."""
-
-
-class InvalidExpired(PlainError):
-    """`expired` is neither true nor false."""
-
-    code = "Invalid 'expired' query parameter. Must be 'true' or 'false'."
-
-
-class NoSuitableKey(PlainError):
-    """Expired tokens are not to be had here."""
-
-    code = "No suitable key found"
-    status = 404
 
 
 def error_response(error: OAuthError) -> ProtocolResponse:

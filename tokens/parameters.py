@@ -8,42 +8,17 @@ from tokens.dpop import SCHEME
 from tokens.errors import (
     InvalidBearerRequest,
     InvalidClient,
-    InvalidExpired,
     InvalidRequest,
     MissingToken,
     UnsupportedGrantType,
 )
 from tokens.protocol import ProtocolRequest
-from tokens.reading import basic_of, body_of, checked, form_decoded, form_of, query_of, required
+from tokens.reading import basic_of, checked, form_decoded, form_of, query_of, required
 from tokens.vocabulary import AuthMethod, GrantType
 
 MAX_TOKEN = 512
-MAX_CODE = 64  # bytes of a code that a person types
 MAX_ACCESS_TOKEN = 12_288
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
-
-
-@dataclass(frozen=True, slots=True)
-class SignInRequest:
-    """`POST /auth`."""
-
-    username: str = field(repr=False)
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SecondFactorRequest:
-    """`POST /auth/mfa`."""
-
-    challenge: str = field(repr=False)
-    code: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshTokenRequest:
-    """`POST /auth/refresh` and `POST /auth/logout`."""
-
-    refresh_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,63 +232,3 @@ def _assertion(fields: Mapping[str, str]) -> str:
     if required(fields, "client_assertion_type") != ASSERTION_TYPE:
         raise InvalidClient(f"The client_assertion_type must be {ASSERTION_TYPE}.", detail="assertion_type")
     return assertion
-
-
-def wants_expired(request: ProtocolRequest) -> bool:
-    """Whether the query asks for an expired token.
-
-    Raises:
-        InvalidExpired: `expired` is there more than once, or is neither true nor false.
-        InvalidRequest: the query is malformed or carries credentials.
-    """
-    values = [value for name, value in query_of(request) if name == "expired"]
-    if values in ([], ["false"]):
-        return False
-    if values == ["true"]:
-        return True
-    raise InvalidExpired
-
-
-def parse_sign_in(request: ProtocolRequest) -> SignInRequest:
-    """A name and a password, from the body or from HTTP Basic, never from both.
-
-    Raises:
-        InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
-    """
-    query_of(request)
-    fields, basic = body_of(request), basic_of(request)
-    if basic is not None:
-        if "username" in fields or "password" in fields:
-            raise InvalidRequest("Send the credentials once: in the body or in the Authorization header.")
-        username, password = basic
-    else:
-        username, password = (required(fields, name) for name in ("username", "password"))
-    return SignInRequest(username, password)
-
-
-def parse_second_factor(request: ProtocolRequest) -> SecondFactorRequest:
-    """A challenge and the code that completes it, from the body.
-
-    Raises:
-        InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
-    """
-    fields = _body_alone(request)
-    challenge, code = required(fields, "challenge"), required(fields, "code")
-    return SecondFactorRequest(checked(challenge, MAX_TOKEN), checked(code, MAX_CODE))
-
-
-def parse_refresh_token(request: ProtocolRequest) -> RefreshTokenRequest:
-    """A refresh token from the body.
-
-    Raises:
-        InvalidRequest, BodyTooLarge, UnsupportedMediaType: the request isn't exactly that.
-    """
-    return RefreshTokenRequest(checked(required(_body_alone(request), "refresh_token"), MAX_TOKEN))
-
-
-def _body_alone(request: ProtocolRequest) -> Mapping[str, str]:
-    query_of(request)
-    fields = body_of(request)
-    if "authorization" in request.headers:
-        raise InvalidRequest("Send what is asked for in the body, and no Authorization header beside it.")
-    return fields

@@ -3,26 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from accounts import retries
 from tokens.vocabulary import LogoutFailure
 
 # From one attempt to the next; after the last of them nobody waits any longer: about a day.
-PAUSES = (
-    timedelta(seconds=5),
-    timedelta(seconds=30),
-    timedelta(minutes=2),
-    timedelta(minutes=10),
-    timedelta(minutes=30),
-    timedelta(hours=1),
-    timedelta(hours=2),
-    timedelta(hours=4),
-    timedelta(hours=8),
-    timedelta(hours=8),
-)
+PAUSES = (*retries.PAUSES, timedelta(hours=4), timedelta(hours=8), timedelta(hours=8))
 # A client that says no (§2.8: 400) seldom thinks better of it; but its clock may have been at fault.
 _REFUSED = "400"
 _PAUSES_AFTER_REFUSAL = 4
 _DELIVERED = frozenset({"200", "204"})  # §2.8: some frameworks make 204 of an empty 200
-_JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +40,7 @@ def verdict(outcome: str, *, attempts: int, chance: float) -> Verdict:
     Arguments:
         outcome: the HTTP status, or a `LogoutFailure`.
         attempts: how many there were, this one included.
-        chance: from 0 to 1; spreads the next attempts, so that what failed together isn't tried again together.
+        chance: from 0 to 1, for `spread`.
     """
     if outcome in _DELIVERED:
         return Delivered()
@@ -59,4 +48,4 @@ def verdict(outcome: str, *, attempts: int, chance: float) -> Verdict:
     if attempts > most or outcome == LogoutFailure.NO_ADDRESS:
         return GivenUp()
     pause = PAUSES[max(attempts, 1) - 1]
-    return TryAgain(pause * (1 - _JITTER + 2 * _JITTER * chance))
+    return TryAgain(retries.spread(pause, chance=chance))

@@ -1,8 +1,9 @@
 """Redirect URIs: which may be registered, which one a request means (RFC 6749 §3.1.2, RFC 8252, RFC 9700 §4.1.3)."""
 
-import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
+
+from accounts.addresses import is_loopback
 
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)  # a domain name, reversed (RFC 8252 §7.1)
 MAX_URI = 2_000
@@ -34,7 +35,7 @@ def _scheme_fault(parts: SplitResult) -> str:
     if parts.scheme == "https":
         return "" if parts.netloc else "has no host name"
     if parts.scheme == "http":
-        return "" if is_loopback(parts) else "uses http for a host that isn't this machine"
+        return "" if is_loopback(parts.hostname) else "uses http for a host that isn't this machine"
     return "" if _PRIVATE_SCHEME.fullmatch(parts.scheme) else "needs https, or a scheme of the app's own with a dot"
 
 
@@ -52,16 +53,6 @@ def web_fault(uri: str) -> str:
     if why := fault(uri):
         return why
     return "" if urlsplit(uri).scheme in ("https", "http") else "needs https"
-
-
-def is_loopback(parts: SplitResult) -> bool:
-    """Whether a URI leads to the machine that the browser runs on (RFC 8252 §7.3)."""
-    if parts.hostname == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
 
 
 def matches(registered: str, asked: str) -> bool:

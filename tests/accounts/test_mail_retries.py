@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.mail_retries import GIVEN_UP_AFTER, PAUSES, next_attempt
+from accounts.mail_retries import GIVEN_UP_AFTER, next_attempt
+from accounts.retries import PAUSES
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.spec("RFC 5321 §4.5.4.1")

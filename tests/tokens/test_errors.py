@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tokens import errors
+from tokens.direct_errors import InvalidCredentials
 from tokens.errors import OAuthError, PlainError, error_response
 
 
@@ -51,7 +52,7 @@ def test_every_refusal_of_an_access_token_is_a_challenge() -> None:
 
 @pytest.mark.spec("RFC 9110 §15.5.2")
 def test_wrong_credentials_are_challenged() -> None:
-    headers = error_response(errors.InvalidCredentials()).headers
+    headers = error_response(InvalidCredentials()).headers
     assert headers["WWW-Authenticate"] == 'Basic realm="Signet", charset="UTF-8"'
 
 

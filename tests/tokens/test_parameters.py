@@ -10,8 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.provider import a_request
-from tokens.errors import BodyTooLarge, InvalidExpired, InvalidRequest, OAuthError, UnsupportedMediaType
-from tokens.parameters import RefreshTokenRequest, SignInRequest, parse_refresh_token, parse_sign_in, wants_expired
+from tokens.direct_errors import InvalidExpired
+from tokens.direct_parameters import (
+    RefreshTokenRequest,
+    SignInRequest,
+    parse_refresh_token,
+    parse_sign_in,
+    wants_expired,
+)
+from tokens.errors import BodyTooLarge, InvalidRequest, OAuthError, UnsupportedMediaType
 from tokens.protocol import ProtocolRequest
 from tokens.reading import MAX_BODY
 

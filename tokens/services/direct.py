@@ -23,20 +23,24 @@ from accounts.services.sign_in import sign_in as prove
 from accounts.vocabulary import Factor
 from realms.models import Realm
 from tokens import endpoints
-from tokens.errors import (
+from tokens.direct_errors import (
     ChallengeRefused,
     InteractionRequired,
     InvalidCredentials,
-    InvalidGrant,
     NoSuitableKey,
     SecondFactorDue,
     SecondFactorRefused,
-    TemporarilyUnavailable,
-    TooManyRequests,
 )
+from tokens.direct_parameters import (
+    SignInRequest,
+    parse_refresh_token,
+    parse_second_factor,
+    parse_sign_in,
+    wants_expired,
+)
+from tokens.errors import InvalidGrant, TemporarilyUnavailable, TooManyRequests
 from tokens.handles import HandlePurpose
 from tokens.models import Client
-from tokens.parameters import SignInRequest, parse_refresh_token, parse_second_factor, parse_sign_in, wants_expired
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import client_of, grant_of
 from tokens.services.direct_tokens import answer_with, tokens_for

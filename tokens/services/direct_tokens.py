@@ -14,7 +14,7 @@ from accounts.visit import Visit
 from keys.errors import NoSigningKey, UnknownRing
 from realms.models import Realm
 from tokens.authorization import Authorization
-from tokens.errors import NoSuitableKey
+from tokens.direct_errors import NoSuitableKey
 from tokens.models import Client
 from tokens.protocol import ProtocolResponse, json_response
 from tokens.services.grants import begin_grant

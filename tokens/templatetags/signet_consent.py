@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from django import template
 from django.utils.translation import gettext, gettext_noop
 
-from tokens.redirect_uris import is_loopback
+from accounts.addresses import is_loopback
 
 register = template.Library()
 
@@ -31,6 +31,6 @@ def where_it_leads(redirect_uri: str) -> str:
     parts = urlsplit(redirect_uri)
     if parts.scheme not in ("https", "http"):
         return gettext("the app %(scheme)s on this device") % {"scheme": parts.scheme}
-    if is_loopback(parts):
+    if is_loopback(parts.hostname):
         return gettext("a program on this device (%(place)s)") % {"place": parts.netloc}
     return parts.netloc

@@ -1,5 +1,6 @@
 """The page for the user code: sign in, type, read who asks, allow or deny; and those who guess or mean harm."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +15,7 @@ from realms.models import Realm
 from tests.flows.device_flow import Device, register_device
 from tests.pages import Elements
 from tests.provider import PASSWORD, Browser, make_person, make_realm
+from tests.tokens.devices import at_once
 from tokens.models import Client, Consent, DeviceAuthorization, Grant
 
 REFUSED = "This code is wrong, or it has expired or was used already."
@@ -269,3 +271,24 @@ class TestOtherSites:
         answer = device.page(user_code=codes["user_code"])
         assert "&lt;script&gt;" in answer.content.decode()
         assert {tag for tag, _have in Elements(answer.content).found} & {"script", "b"} == set()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("RFC 8628 §5.1 guessing")
+def test_guesses_at_the_same_moment_meet_the_same_limit(now: datetime) -> None:
+    """Over HTTP, with threads and a connection each: what workers share is the database alone."""
+    realm = make_realm()
+    make_person(realm=realm)
+    device = register_device(realm, Browser(), now)
+    device.app.sign_in()
+    cookies = {name: each.value for name, each in device.app.browser.cookies.items()}
+
+    def guess(_number: int) -> int:
+        tab = Browser(raise_request_exception=False)
+        tab.cookies.load(cookies)
+        status: int = Device(replace(device.app, browser=tab)).page(user_code=WRONG).status_code
+        return status
+
+    with stopped():
+        found = at_once(2 * USER_CODE_PERSON.burst, guess)
+    assert sorted(found) == [422] * USER_CODE_PERSON.burst + [429] * USER_CODE_PERSON.burst

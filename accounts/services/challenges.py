@@ -10,6 +10,7 @@ from accounts.errors import ChallengeOver
 from accounts.models import Membership, SignInChallenge
 from accounts.selectors.factors import factors_of, is_whole
 from accounts.services.personal import personal_key
+from accounts.services.presence import noticing_deletion
 from accounts.services.sign_in import SignedIn, record_proof
 from accounts.whereabouts import NOWHERE, Whereabouts
 from realms.models import Realm
@@ -46,14 +47,18 @@ def begin_challenge(*, realm: Realm, signed_in: SignedIn, now: datetime) -> Sign
         realm: where they sign in.
         signed_in: the first proof.
         now: aware time.
+
+    Raises:
+        PersonGone: they were deleted since the proof.
     """
-    return SignInChallenge.objects.create(
-        user=signed_in.person,
-        realm=realm,
-        methods=list(signed_in.methods),
-        proved_at=signed_in.at,
-        expires_at=now + CHALLENGE_LIFETIME,
-    )
+    with noticing_deletion(signed_in.person):
+        return SignInChallenge.objects.create(
+            user=signed_in.person,
+            realm=realm,
+            methods=list(signed_in.methods),
+            proved_at=signed_in.at,
+            expires_at=now + CHALLENGE_LIFETIME,
+        )
 
 
 def complete_challenge(

@@ -15,6 +15,7 @@ from accounts.device_cookie import LIFETIME
 from accounts.errors import DeviceNameRefused
 from accounts.hooks import devices_removed
 from accounts.models import MAX_DEVICE_NAME, Device, Session, User
+from accounts.services.presence import noticing_deletion
 from accounts.services.sessions import begin_session, end_sessions
 from accounts.services.sign_in import SignedIn
 from accounts.trust import MOST_TRUST
@@ -57,8 +58,11 @@ def begin_session_on_device(
     Arguments:
         realm, signed_in, now, replacing: as `begin_session`.
         visit: how the browser shows itself.
+
+    Raises:
+        PersonGone: they were deleted since the proof.
     """
-    with transaction.atomic():
+    with noticing_deletion(signed_in.person), transaction.atomic():
         device = recognise(signed_in.person, visit=visit, methods=signed_in.methods, realm=realm, now=now)
         return begin_session(realm=realm, signed_in=signed_in, replacing=replacing, device=device, now=now)
 

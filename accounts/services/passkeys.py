@@ -15,6 +15,7 @@ from accounts.selectors.factors import factors_of
 from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
 from accounts.services.attempts import Place, give_back, reserve_passkey, spend_challenge
 from accounts.services.personal import personal_key, record_about, sealed_key_of
+from accounts.services.presence import noticing_deletion
 from accounts.services.second_factors import hold_factors, remove_stranded_recovery_codes
 from accounts.services.sign_in import SignedIn, record_proof
 from accounts.vocabulary import Factor
@@ -123,6 +124,7 @@ def add_passkey(
         PasskeyRefused: the answer doesn't hold.
         TooManyPasskeys: they have as many as one may have.
         FactorExists: it is registered already; or `only_first`, and there is a second factor.
+        PersonGone: they were deleted in this moment.
     """
     challenge = _spend(answer, now=now)
     attested = read_attested(answer.text)
@@ -137,7 +139,7 @@ def add_passkey(
         transports=list(attested.transports),
         created_at=now,
     )
-    with transaction.atomic():
+    with noticing_deletion(person), transaction.atomic():
         hold_factors(person)
         if only_first and factors_of(person).any:
             raise FactorExists("There is a second factor already.")

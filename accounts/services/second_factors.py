@@ -26,6 +26,7 @@ from accounts.selectors.factors import (
 )
 from accounts.services.attempts import Place, give_back, reserve_second_factor
 from accounts.services.personal import personal_key, record_about
+from accounts.services.presence import noticing_deletion
 from accounts.vocabulary import Factor
 from accounts.whereabouts import Whereabouts
 from audit.services import record
@@ -48,11 +49,12 @@ def begin_totp(*, person: User, now: datetime) -> Enrolment:
 
     Raises:
         FactorExists: they have one.
+        PersonGone: they were deleted in this moment.
         KeysError: nothing can be sealed now.
     """
     seed, row_id = totp.new_seed(), uuid.uuid4()
     sealed = seal(seed, column=TOTP_COLUMN, row=str(row_id))
-    with transaction.atomic():
+    with noticing_deletion(person), transaction.atomic():
         hold_factors(person)
         if confirmed_totp(person) is not None:
             raise FactorExists("There is an authenticator app already.")

@@ -4,14 +4,15 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session as CookieSession
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.acr import joined
-from accounts.errors import ChallengeOver, PersonGone
+from accounts.errors import ChallengeOver
 from accounts.hooks import sessions_ended
 from accounts.models import Device, Session, User
 from accounts.selectors import SESSION_LIFETIME, LiveSession, lineage_of
+from accounts.services.presence import noticing_deletion
 from accounts.services.sign_in import SignedIn
 from accounts.vocabulary import SessionEnd
 from audit.services import record, record_each
@@ -43,12 +44,8 @@ def begin_session(
     Raises:
         PersonGone: they were deleted since the proof.
     """
-    try:
+    with noticing_deletion(signed_in.person):
         return _begin(realm=realm, signed_in=signed_in, replacing=replacing, device=device, now=now)
-    except IntegrityError as error:
-        if User.objects.filter(pk=signed_in.person.pk).exists():
-            raise
-        raise PersonGone("The person was deleted in this moment.") from error
 
 
 def _begin(
@@ -87,10 +84,11 @@ def step_up(*, realm: Realm, live: LiveSession, methods: tuple[str, ...], now: d
 
     Raises:
         ChallengeOver: the session has ended meanwhile.
+        PersonGone: they were deleted in this moment.
     """
     before = live.session
     proved = SignedIn(live.person, live.roles, before.auth_time, joined(tuple(before.methods), methods))
-    with transaction.atomic():
+    with noticing_deletion(live.person), transaction.atomic():
         if not hold_session(before):
             raise ChallengeOver("The session has ended.")
         return begin_session(realm=realm, signed_in=proved, replacing=before, now=now)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from accounts import browser, totp
 from accounts.acr import ONE_TIME_CODE
-from accounts.errors import EnrolmentOver, FactorExists, FactorRefused
+from accounts.errors import ChallengeOver, EnrolmentOver, FactorExists, FactorMissing, FactorRefused
 from accounts.passkeys import RelyingParty
 from accounts.qr_codes import png_data_uri
 from accounts.selectors import LiveSession
@@ -55,7 +55,10 @@ class AddPasskeyView(ProvenPage):
             return self._again(request, live, now, fields, refusal)
         except FactorExists:
             return self._again(request, live, now, fields, Refused(gettext("This passkey is registered already.")))
-        return onward(self, request, live, now)
+        try:
+            return onward(self, request, live, now)
+        except FactorMissing:  # an operator took it away in this moment
+            return see_other(self.link("account-security"))
 
     def _again(
         self, request: HttpRequest, live: LiveSession, now: datetime, fields: Mapping[str, str], refusal: Refused
@@ -89,8 +92,10 @@ class AddAppView(ProvenPage):
         """Answer; whoever has an app already sees it in the list, and nothing is shown while nothing can be sealed."""
         try:
             return super().answer(request, slug)
-        except FactorExists:
+        except (FactorExists, FactorMissing):  # in another window, or by an operator, in this moment
             return see_other(self.link("account-security"))
+        except ChallengeOver:  # the session has just ended
+            return see_other(self.link("sign-in", following=self.address(self.name)))
         except KeysError:
             return busy(request)
 

@@ -24,13 +24,13 @@ def arrive(request: HttpRequest, signed_in: SignedIn, *, page: Page, following: 
         following: where the sign-in leads to in the end, "" for nowhere; checked before.
     """
     needed = due(signed_in, realm=page.realm)
-    if needed is Due.NOTHING:
-        try:
+    try:
+        if needed is Due.NOTHING:
             begin(request, signed_in, realm=page.realm)
-        except PersonGone:
-            return see_other(page.link("sign-in", following=following))
-        return see_other(following or page.link("signed-in"))
-    challenge = begin_challenge(realm=page.realm, signed_in=signed_in, now=timezone.now())
+            return see_other(following or page.link("signed-in"))
+        challenge = begin_challenge(realm=page.realm, signed_in=signed_in, now=timezone.now())
+    except PersonGone:
+        return see_other(page.link("sign-in", following=following))
     browser.remember_challenge(request, challenge)
     return see_other(page.link(_PAGES[needed], following=following))
 
@@ -40,6 +40,9 @@ def begin(request: HttpRequest, signed_in: SignedIn, *, realm: Realm) -> Session
 
     Arguments:
         signed_in: the whole proof.
+
+    Raises:
+        PersonGone: they were deleted since.
     """
     now = timezone.now()
     before = browser.current(request, realm=realm, now=now)

@@ -18,6 +18,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from accounts import device_cookie, locales
+from accounts.errors import PersonGone
 from accounts.whereabouts import Whereabouts
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
@@ -101,6 +102,8 @@ class Page(View):
             self.realm = found
             handler = csrf_protect(super().dispatch) if self.from_here_alone else super().dispatch
             answer = (_unreadable(request) if request.method == "POST" else None) or handler(request)
+        except PersonGone:  # who they were signed in as is no more
+            answer = see_other(self.link("sign-in"))
         except (OperationalError, InterfaceError):
             answer = busy(request)
         answer["Cache-Control"] = "no-store"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from accounts import totp
 from accounts.acr import ONE_TIME_CODE, SECOND_FACTOR
-from accounts.errors import ChallengeOver, EnrolmentOver, FactorExists, FactorRefused
+from accounts.errors import ChallengeOver, EnrolmentOver, FactorExists, FactorMissing, FactorRefused
 from accounts.qr_codes import png_data_uri
 from accounts.selectors.factors import enrolling_totp, factors_of
 from accounts.services.second_factors import begin_totp, confirm_totp, make_recovery_codes
@@ -56,10 +56,10 @@ class SetUpView(SecondProofPage):
         return None
 
     def answer(self, request: HttpRequest, slug: str) -> HttpResponseBase:
-        """Answer; where somebody else set a factor up in this moment, that one is asked for."""
+        """Answer; what somebody else set up or took away in this moment is asked for, or set up again."""
         try:
             return super().answer(request, slug)
-        except FactorExists:
+        except (FactorExists, FactorMissing):
             return see_other(self.link("second-factor"))
 
     def contents(self, asked: Asked, fields: Mapping[str, str], now: datetime) -> Mapping[str, object]:

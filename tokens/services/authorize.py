@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from accounts.claims import standard_claims
+from accounts.errors import PersonGone
 from accounts.models import User
 from accounts.selectors import LiveSession, person_facts
+from accounts.services.presence import noticing_deletion
 from accounts.services.sessions import hold_session
 from keys import api
 from keys.errors import TokenRefused
@@ -132,6 +134,8 @@ def authorize(
         for check in CHECKS:
             check(wanted, asked.client)
         return _decide(asked, wanted, live=live, now=now, decision=decision)
+    except PersonGone:  # in this moment: nobody is signed in any more
+        return authorize(request, realm=realm, live=None, now=now)
     except AuthorizationRefused as error:
         if live is None and not raw.is_silent():
             return SignInNeeded(raw.query_after_sign_in(), raw.get("login_hint"))
@@ -179,7 +183,9 @@ def _decide(
         now=now,
     )
     answer = _answer_of(grant, wanted.response_type, live=live, now=now)
-    if not _begin(grant, wanted.response_type, live, allowing=shown, decided=bool(decision), now=now):
+    with noticing_deletion(live.person):
+        begun = _begin(grant, wanted.response_type, live, allowing=shown, decided=bool(decision), now=now)
+    if not begun:
         return _ask(asked, wanted, scopes, shown, live)
     return asked.answer(**answer)
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from accounts.errors import TooManyAttempts
 from accounts.selectors import LiveSession
 from accounts.services.attempts import give_back, reserve_user_code
+from accounts.services.presence import noticing_deletion
 from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -88,11 +89,12 @@ def decide(typed: str, *, allowed: bool, realm: Realm, live: LiveSession, addres
     Raises:
         UserCodeRefused, TooManyRequests, ProofDemanded: as `asked_under`; nothing was granted. To deny, no second
             factor is due.
+        PersonGone: they were deleted in this moment.
     """
     asked, _shown = _found_under(typed, realm=realm, live=live, address=address, now=now)
     if allowed:
         _refuse_too_little(asked, realm=realm, live=live)
-    with transaction.atomic():
+    with noticing_deletion(live.person), transaction.atomic():
         grant = _granted(asked, realm=realm, live=live, now=now) if allowed else None
         undecided = DeviceAuthorization.objects.filter(pk=asked.pk, decided_at=None, expires_at__gt=now)
         if not undecided.update(decided_at=now, grant=grant):

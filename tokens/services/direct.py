@@ -13,10 +13,11 @@ from django.db import transaction
 
 from accounts.acr import SECOND_FACTOR
 from accounts.device_cookie import visit_from
-from accounts.errors import ChallengeOver, FactorRefused, HashingBusy, SignInRefused, TooManyAttempts
+from accounts.errors import ChallengeOver, FactorRefused, HashingBusy, PersonGone, SignInRefused, TooManyAttempts
 from accounts.models import SignInChallenge
 from accounts.selectors.factors import factors_of, standing_challenge
 from accounts.services.challenges import CHALLENGE_LIFETIME, Due, begin_challenge, complete_challenge, due
+from accounts.services.presence import noticing_deletion
 from accounts.services.second_factors import prove_code
 from accounts.services.sign_in import SignedIn
 from accounts.services.sign_in import sign_in as prove
@@ -74,9 +75,13 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     if not expired:
         check_keys(client.access_token_alg, realm=realm, now=now)
     signed_in = _prove(credentials, request, realm=realm, now=now)
-    _ask_for_what_is_due(signed_in, realm=realm, client=client, now=now)
-    visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
-    return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
+    try:
+        with noticing_deletion(signed_in.person):
+            _ask_for_what_is_due(signed_in, realm=realm, client=client, now=now)
+            visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
+            return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
+    except PersonGone as error:
+        raise InvalidCredentials(detail="gone") from error
 
 
 def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
@@ -102,11 +107,14 @@ def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoc
     visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
     methods = _second_proof(challenge, presented.code, realm=realm, peer=request.peer, now=now)
     try:
-        with transaction.atomic():  # a challenge whose tokens can't be made is not completed
+        # A challenge whose tokens can't be made is not completed.
+        with noticing_deletion(challenge.user), transaction.atomic():
             signed_in = complete_challenge(challenge, methods=methods, now=now)
             return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
     except ChallengeOver as error:  # somebody was faster
         raise ChallengeRefused(detail="completed") from error
+    except PersonGone as error:
+        raise ChallengeRefused(detail="gone") from error
 
 
 def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:

@@ -4,9 +4,22 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.template.loader import render_to_string
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
+from accounts.vocabulary import FactorChange
 from realms.models import Realm
+
+_FACTOR_CHANGES = {
+    FactorChange.APP_ADDED: gettext_lazy("An authenticator app was added."),
+    FactorChange.APP_REMOVED: gettext_lazy("The authenticator app was removed."),
+    FactorChange.PASSKEY_ADDED: gettext_lazy("A passkey was added."),
+    FactorChange.PASSKEY_REMOVED: gettext_lazy("A passkey was removed."),
+    FactorChange.CODES_REPLACED: gettext_lazy("New recovery codes were made. Those from before no longer work."),
+    FactorChange.CODE_USED: gettext_lazy("A recovery code was used. It doesn’t work again."),
+    FactorChange.RESET: gettext_lazy(
+        "Those who run this site took all passkeys, the authenticator app and the recovery codes away."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,15 @@ def password_changed(*, realm: Realm, username: str) -> Letter:
     reset = _address(realm, "reset-password")
     return _letter(
         "password_changed", gettext("Your password was changed"), realm=realm, username=username, reset=reset
+    )
+
+
+def factors_changed(*, realm: Realm, username: str, change: FactorChange) -> Letter:
+    """That a person has a factor more or less, or a recovery code less."""
+    reset, security = _address(realm, "reset-password"), _address(realm, "account/security")
+    changed, subject = str(_FACTOR_CHANGES[change]), gettext("How you sign in has changed")
+    return _letter(
+        "factors_changed", subject, realm=realm, username=username, change=changed, reset=reset, security=security
     )
 
 

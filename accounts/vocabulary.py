@@ -21,6 +21,18 @@ class Factor(StrEnum):
     PASSKEY = "passkey"
 
 
+class FactorChange(StrEnum):
+    """What became of somebody's factors, as a mail tells them."""
+
+    APP_ADDED = "app_added"
+    APP_REMOVED = "app_removed"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    CODES_REPLACED = "codes_replaced"
+    CODE_USED = "code_used"
+    RESET = "reset"  # all of them, by an operator
+
+
 class DeviceKind(StrEnum):
     """How a device is recognised."""
 

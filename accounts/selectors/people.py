@@ -127,3 +127,10 @@ def person_facts(user: User) -> PersonFacts:
         phone_number_verified=user.phone_number_verified,
         address=user.address,
     )
+
+
+def home_of(person: User) -> Realm | None:
+    """The realm that somebody became a member of first, of those that are enabled; None where there is none."""
+    found = Membership.objects.filter(user=person, realm__enabled=True).select_related("realm").order_by("created_at")
+    first = found.first()
+    return None if first is None else first.realm

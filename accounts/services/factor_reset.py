@@ -6,10 +6,9 @@ from django.db import transaction
 
 from accounts.models import Passkey, RecoveryCode, SignInChallenge, TotpSecret, User
 from accounts.selectors.factors import Factors, factors_of
-from accounts.services.second_factors import hold_factors
+from accounts.services.factor_changes import hold_factors, record_change
 from accounts.services.sessions import end_sessions_of
-from accounts.vocabulary import SessionEnd
-from audit.services import record
+from accounts.vocabulary import FactorChange, SessionEnd
 from audit.vocabulary import EventName
 
 
@@ -35,14 +34,16 @@ def reset_factors(person: User, *, actor: str, reason: str, now: datetime) -> Fa
             model.objects.filter(user=person).delete()
         User.objects.filter(pk=person.pk).update(signed_out_at=now)
         end_sessions_of(person, reason=SessionEnd.OPERATOR, actor=actor, now=now)
-        details = {"totp": had.totp, "passkeys": had.passkeys, "recovery_codes": had.recovery_codes}
-        record(
+        record_change(
             EventName.FACTORS_RESET,
-            realm="",
+            person,
+            FactorChange.RESET if had.any else None,
+            realm=None,
             actor=actor,
-            target=person.subject,
             now=now,
             reason=reason,
-            details=details,
+            totp=had.totp,
+            passkeys=had.passkeys,
+            recovery_codes=had.recovery_codes,
         )
     return had

@@ -14,11 +14,11 @@ from accounts.passkeys import RelyingParty, check_asserted, check_attested, chec
 from accounts.selectors.factors import factors_of
 from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
 from accounts.services.attempts import Place, give_back, reserve_passkey, spend_challenge
+from accounts.services.factor_changes import hold_factors, record_change, remove_stranded_recovery_codes
 from accounts.services.personal import personal_key, record_about, sealed_key_of
 from accounts.services.presence import noticing_deletion
-from accounts.services.second_factors import hold_factors, remove_stranded_recovery_codes
 from accounts.services.sign_in import SignedIn, record_proof
-from accounts.vocabulary import Factor
+from accounts.vocabulary import Factor, FactorChange
 from accounts.whereabouts import Whereabouts
 from audit.services import record
 from audit.vocabulary import EventName
@@ -59,7 +59,7 @@ def sign_in_with_passkey(answer: Answer, *, realm: Realm, now: datetime) -> Sign
     places = reserve_passkey(address=answer.whereabouts.address, now=now)
     candidate: PasskeyCandidate | None = None
     try:
-        challenge, asserted = _opened(answer, now=now)
+        challenge, asserted = _spend(answer, now=now), read_asserted(answer.text)
         candidate = passkey_candidate(asserted.credential_id, realm=realm)
         methods = _prove(answer, challenge, asserted, candidate, alone=True, realm=realm, now=now)
     except PasskeyRefused as error:
@@ -94,7 +94,7 @@ def prove_passkey(answer: Answer, *, person: User, realm: Realm | None, now: dat
     """
     places = reserve_passkey(address=answer.whereabouts.address, now=now)
     try:
-        challenge, asserted = _opened(answer, now=now)
+        challenge, asserted = _spend(answer, now=now), read_asserted(answer.text)
         candidate = passkey_candidate(asserted.credential_id, realm=realm)
         theirs = candidate if candidate and candidate.passkey.user_id == person.pk else None
         methods = _prove(answer, challenge, asserted, theirs, alone=False, realm=realm, now=now)
@@ -107,7 +107,14 @@ def prove_passkey(answer: Answer, *, person: User, realm: Realm | None, now: dat
 
 
 def add_passkey(
-    answer: Answer, *, person: User, name: str, actor: str, now: datetime, only_first: bool = False
+    answer: Answer,
+    *,
+    person: User,
+    name: str,
+    actor: str,
+    now: datetime,
+    only_first: bool = False,
+    realm: Realm | None = None,
 ) -> None:
     """Register a new passkey of a person.
 
@@ -118,6 +125,7 @@ def add_passkey(
         actor: opaque id of who does it, for the audit.
         now: aware time.
         only_first: refuse where they have a second factor by now, which somebody without it must not add to.
+        realm: where; None for the operators' admin.
 
     Raises:
         NameRefused: the name has a form that none may have; the challenge is spent all the same.
@@ -150,7 +158,8 @@ def add_passkey(
                 passkey.save(force_insert=True)
         except IntegrityError as error:
             raise FactorExists("The passkey is registered already.") from error
-        _record_change(EventName.FACTOR_ADDED, passkey, actor=actor, now=now)
+        event, told, key = EventName.FACTOR_ADDED, FactorChange.PASSKEY_ADDED, str(passkey.pk)
+        record_change(event, person, told, realm=realm, actor=actor, now=now, factor=Factor.PASSKEY, passkey=key)
 
 
 def rename_passkey(passkey: Passkey, *, name: str) -> None:
@@ -166,7 +175,9 @@ def rename_passkey(passkey: Passkey, *, name: str) -> None:
     Passkey.objects.filter(pk=passkey.pk).update(name=check_passkey_name(name))
 
 
-def remove_passkey(passkey: Passkey, *, actor: str, now: datetime, reason: str = "") -> bool:
+def remove_passkey(
+    passkey: Passkey, *, actor: str, now: datetime, reason: str = "", realm: Realm | None = None
+) -> bool:
     """Remove a passkey; where it was the last second factor, the recovery codes go too.
 
     Arguments:
@@ -174,6 +185,7 @@ def remove_passkey(passkey: Passkey, *, actor: str, now: datetime, reason: str =
         actor: opaque id of who does it, for the audit.
         now: aware time.
         reason: the words of an operator.
+        realm: where; None for the operators' admin.
 
     Returns:
         Whether this call removed it.
@@ -183,8 +195,12 @@ def remove_passkey(passkey: Passkey, *, actor: str, now: datetime, reason: str =
         hold_factors(person)
         deleted, _by_model = Passkey.objects.filter(pk=passkey.pk).delete()
         if deleted:
-            _record_change(EventName.FACTOR_REMOVED, passkey, actor=actor, now=now, reason=reason)
-            remove_stranded_recovery_codes(person=person, actor=actor, now=now, reason=reason)
+            name, told = EventName.FACTOR_REMOVED, FactorChange.PASSKEY_REMOVED
+            factor, key = Factor.PASSKEY, str(passkey.pk)
+            record_change(
+                name, person, told, realm=realm, actor=actor, now=now, reason=reason, factor=factor, passkey=key
+            )
+            remove_stranded_recovery_codes(person=person, actor=actor, now=now, reason=reason, realm=realm)
     return bool(deleted)
 
 
@@ -193,10 +209,6 @@ def _spend(answer: Answer, *, now: datetime) -> bytes:
     if answer.challenge is None or not spend_challenge(answer.challenge, now=now):
         raise PasskeyRefused("challenge_over")
     return answer.challenge
-
-
-def _opened(answer: Answer, *, now: datetime) -> tuple[bytes, Asserted]:
-    return _spend(answer, now=now), read_asserted(answer.text)
 
 
 def _prove(
@@ -244,15 +256,9 @@ def _count(passkey: Passkey, counter: int, *, realm: Realm | None, now: datetime
     if Passkey.objects.filter(goes_on, pk=passkey.pk).update(sign_count=counter, last_used_at=now):
         return
     details = {"passkey": str(passkey.pk)}
-    target, slug = passkey.user.subject, _slug(realm)
+    target, slug = passkey.user.subject, realm.slug if realm else ""
     record(EventName.PASSKEY_COUNTER_WENT_BACK, realm=slug, actor="", target=target, now=now, details=details)
     raise PasskeyRefused("counter_went_back")
-
-
-def _record_change(name: EventName, passkey: Passkey, *, actor: str, now: datetime, reason: str = "") -> None:
-    details = {"factor": Factor.PASSKEY.value, "passkey": str(passkey.pk)}
-    subject = passkey.user.subject
-    record(name, realm="", actor=actor, target=subject, now=now, reason=reason, details=details)
 
 
 def _record_refusal(
@@ -271,7 +277,7 @@ def _record_refusal(
     """
     told = {"factor": Factor.PASSKEY.value, "fault": error.fault, **({"detail": error.detail} if error.detail else {})}
     limits = [(names[1], {"limit": place.budget.name}) for place in places if place.was_last]
-    slug, sealed_key = _slug(realm), sealed_key_of(person) if person else None
+    slug, sealed_key = realm.slug if realm else "", sealed_key_of(person) if person else None
     with transaction.atomic():
         for name, details in [(names[0], told), *limits]:
             if person is None:
@@ -288,7 +294,3 @@ def _record_refusal(
                     sealed_key=sealed_key,
                     details=details,
                 )
-
-
-def _slug(realm: Realm | None) -> str:
-    return realm.slug if realm else ""

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import recovery_codes, totp
 from accounts.acr import ONE_TIME_CODE
@@ -25,11 +26,11 @@ from accounts.selectors.factors import (
     seed_of,
 )
 from accounts.services.attempts import Place, give_back, reserve_second_factor
+from accounts.services.factor_changes import hold_factors, record_change, remove_stranded_recovery_codes
 from accounts.services.personal import personal_key, record_about
 from accounts.services.presence import noticing_deletion
-from accounts.vocabulary import Factor
+from accounts.vocabulary import Factor, FactorChange
 from accounts.whereabouts import Whereabouts
-from audit.services import record
 from audit.vocabulary import EventName
 from keys.api import seal
 from keys.errors import KeysError
@@ -64,7 +65,14 @@ def begin_totp(*, person: User, now: datetime) -> Enrolment:
 
 
 def confirm_totp(
-    *, person: User, enrolment: UUID, typed: str, actor: str, now: datetime, only_first: bool = False
+    *,
+    person: User,
+    enrolment: UUID,
+    typed: str,
+    actor: str,
+    now: datetime,
+    only_first: bool = False,
+    realm: Realm | None = None,
 ) -> None:
     """Take an authenticator app for a second factor, now that it has shown that it has the seed.
 
@@ -77,12 +85,13 @@ def confirm_totp(
         actor: opaque id of who does it, for the audit.
         now: aware time.
         only_first: refuse where they have a second factor by now, which somebody without it must not add to.
+        realm: where; None for the operators' admin.
 
     Raises:
         FactorRefused: the code is wrong; it can be tried again.
         EnrolmentOver: it is over, or another was begun meanwhile.
         FactorExists: `only_first`, and there is one.
-        KeysError: the seed can't be unsealed now.
+        KeysError: the seed can't be unsealed now, or its person not be told.
     """
     begun = enrolling_totp(person, enrolment, now=now)
     if begun is None:
@@ -98,7 +107,8 @@ def confirm_totp(
         waiting = TotpSecret.objects.filter(pk=begun.id, confirmed_at__isnull=True)
         if not waiting.update(confirmed_at=now, last_step=step, last_used_at=now):
             raise EnrolmentOver("Another authenticator app was begun meanwhile.")
-        _record(EventName.FACTOR_ADDED, person, actor=actor, now=now, factor=Factor.TOTP)
+        told = FactorChange.APP_ADDED
+        record_change(EventName.FACTOR_ADDED, person, told, realm=realm, actor=actor, now=now, factor=Factor.TOTP)
 
 
 def prove_totp(*, person: User, typed: str, realm: Realm | None, address: str, now: datetime) -> tuple[str, ...]:
@@ -159,18 +169,26 @@ def prove_recovery_code(
     places = reserve_second_factor(subject=person.subject, address=address, now=now)
     digest = recovery_codes.digest_of(code, subject=person.subject)
     theirs = RecoveryCode.objects.filter(user=person, digest=digest)
-    with transaction.atomic():
-        used = theirs.filter(used_at__isnull=True).update(used_at=now)
-        if used:
-            slug, left = realm.slug if realm else "", factors_of(person).recovery_codes
-            _record(
-                EventName.RECOVERY_CODE_USED, person, actor=f"user:{person.subject}", now=now, realm=slug, left=left
-            )
+    try:
+        used = _spend_recovery_code(theirs, person, realm=realm, now=now)
+    except KeysError:
+        give_back(places)
+        raise
     if not used:
         fault = "used" if theirs.exists() else "wrong_code"
         _refuse(person, Factor.RECOVERY_CODE, fault, places, realm=realm, address=address, now=now)
     give_back(places)
     return _METHODS
+
+
+def _spend_recovery_code(found: QuerySet[RecoveryCode], person: User, *, realm: Realm | None, now: datetime) -> bool:
+    with transaction.atomic():
+        used = found.filter(used_at__isnull=True).update(used_at=now)
+        if used:
+            actor, left = f"user:{person.subject}", factors_of(person).recovery_codes
+            name, told = EventName.RECOVERY_CODE_USED, FactorChange.CODE_USED
+            record_change(name, person, told, realm=realm, actor=actor, now=now, left=left)
+    return bool(used)
 
 
 def prove_code(*, person: User, typed: str, realm: Realm | None, address: str, now: datetime) -> tuple[str, ...]:
@@ -182,13 +200,14 @@ def prove_code(*, person: User, typed: str, realm: Realm | None, address: str, n
     return prove(person=person, typed=typed, realm=realm, address=address, now=now)
 
 
-def make_recovery_codes(*, person: User, actor: str, now: datetime) -> tuple[str, ...]:
+def make_recovery_codes(*, person: User, actor: str, now: datetime, realm: Realm | None = None) -> tuple[str, ...]:
     """Make ten recovery codes in the place of all that there were.
 
     Arguments:
         person: whose.
         actor: opaque id of who does it, for the audit.
         now: aware time.
+        realm: where; None for the operators' admin.
 
     Returns:
         The codes as people read them: this once, since digests alone are kept.
@@ -202,13 +221,15 @@ def make_recovery_codes(*, person: User, actor: str, now: datetime) -> tuple[str
         hold_factors(person)
         if not factors_of(person).any:
             raise FactorMissing("There is no second factor.")
-        RecoveryCode.objects.filter(user=person).delete()
+        replaced, _by_model = RecoveryCode.objects.filter(user=person).delete()
+        told = FactorChange.CODES_REPLACED if replaced else None
         RecoveryCode.objects.bulk_create(RecoveryCode(user=person, digest=each, created_at=now) for each in digests)
-        _record(EventName.RECOVERY_CODES_MADE, person, actor=actor, now=now, count=len(codes))
+        name = EventName.RECOVERY_CODES_MADE
+        record_change(name, person, told, realm=realm, actor=actor, now=now, count=len(codes))
     return tuple(recovery_codes.shown(code) for code in codes)
 
 
-def remove_totp(*, person: User, actor: str, now: datetime, reason: str = "") -> bool:
+def remove_totp(*, person: User, actor: str, now: datetime, reason: str = "", realm: Realm | None = None) -> bool:
     """Remove a person's authenticator app; where it was their last second factor, the recovery codes go too.
 
     Arguments:
@@ -216,6 +237,7 @@ def remove_totp(*, person: User, actor: str, now: datetime, reason: str = "") ->
         actor: opaque id of who does it, for the audit.
         now: aware time.
         reason: the words of an operator.
+        realm: where; None for the operators' admin.
 
     Returns:
         Whether there was one; one that was never confirmed is removed without an event.
@@ -225,27 +247,10 @@ def remove_totp(*, person: User, actor: str, now: datetime, reason: str = "") ->
         confirmed = confirmed_totp(person) is not None
         TotpSecret.objects.filter(user=person).delete()
         if confirmed:
-            _record(EventName.FACTOR_REMOVED, person, actor=actor, now=now, reason=reason, factor=Factor.TOTP)
-            remove_stranded_recovery_codes(person=person, actor=actor, now=now, reason=reason)
+            name, told, factor = EventName.FACTOR_REMOVED, FactorChange.APP_REMOVED, Factor.TOTP
+            record_change(name, person, told, realm=realm, actor=actor, now=now, reason=reason, factor=factor)
+            remove_stranded_recovery_codes(person=person, actor=actor, now=now, reason=reason, realm=realm)
     return confirmed
-
-
-def remove_stranded_recovery_codes(*, person: User, actor: str, now: datetime, reason: str = "") -> int:
-    """Remove the recovery codes of somebody who has no second factor any more. Call it in the removal's transaction.
-
-    Arguments are those of `remove_totp`.
-
-    Returns:
-        How many were removed, used ones among them.
-    """
-    with transaction.atomic():
-        hold_factors(person)
-        if factors_of(person).any:
-            return 0
-        removed, _by_model = RecoveryCode.objects.filter(user=person).delete()
-        if removed:
-            _record(EventName.RECOVERY_CODES_REMOVED, person, actor=actor, now=now, reason=reason, count=removed)
-    return removed
 
 
 def purge_dead_enrolments(now: datetime) -> int:
@@ -257,11 +262,6 @@ def purge_dead_enrolments(now: datetime) -> int:
     dead = TotpSecret.objects.filter(confirmed_at__isnull=True, created_at__lt=now - ENROLMENT_LIFETIME)
     deleted, _by_model = dead.delete()
     return deleted
-
-
-def hold_factors(person: User) -> None:
-    """Have everybody else who adds or removes second factors of a person wait until the caller's transaction ends."""
-    User.objects.select_for_update(no_key=True).filter(pk=person.pk).values_list("pk").first()
 
 
 def _refuse(
@@ -289,9 +289,3 @@ def _refuse(
                 realm=slug, actor="", target=person.subject, now=now, sealed_key=key, details=details,
             )  # fmt: skip
     raise FactorRefused(fault)
-
-
-def _record(
-    name: EventName, person: User, *, actor: str, now: datetime, realm: str = "", reason: str = "", **details: str | int
-) -> None:
-    record(name, realm=realm, actor=actor, target=person.subject, now=now, reason=reason, details=details)

@@ -22,12 +22,11 @@ from accounts.selectors.factors import enrolling_totp, factors_of
 from accounts.services.second_factors import begin_totp, confirm_totp
 from accounts.services.sessions import step_up
 from accounts.views.credentials import Refused, once_each
-from accounts.views.page import busy, malformed, see_other
+from accounts.views.page import malformed, see_other
 from accounts.views.passkey_forms import PasskeyOptionsView, no_passkeys, party_here
 from accounts.views.passkey_making import FIELDS, making_form, options_to_make, take_new_passkey
 from accounts.views.reauthentication import ProvenPage, is_proven
 from accounts.views.security import show_new_codes
-from keys.errors import KeysError
 
 
 class AddPasskeyView(ProvenPage):
@@ -89,15 +88,13 @@ class AddAppView(ProvenPage):
     enrolment: UUID | None = None  # the one that was shown before
 
     def answer(self, request: HttpRequest, slug: str) -> HttpResponseBase:
-        """Answer; whoever has an app already sees it in the list, and nothing is shown while nothing can be sealed."""
+        """Answer; whoever has an app already sees it in the list."""
         try:
             return super().answer(request, slug)
         except (FactorExists, FactorMissing):  # in another window, or by an operator, in this moment
             return see_other(self.link("account-security"))
         except ChallengeOver:  # the session has just ended
             return see_other(self.link("sign-in", following=self.address(self.name)))
-        except KeysError:
-            return busy(request)
 
     def contents(self, live: LiveSession, now: datetime) -> Mapping[str, object]:
         """The key, as a picture and as text: the one that was shown before, else a new one."""
@@ -135,7 +132,9 @@ class AddAppView(ProvenPage):
         actor = f"user:{live.person.subject}"
         assert self.enrolment is not None  # noqa: S101  (act read it)
         try:
-            confirm_totp(person=live.person, enrolment=self.enrolment, typed=typed, actor=actor, now=now)
+            confirm_totp(
+                person=live.person, enrolment=self.enrolment, typed=typed, actor=actor, now=now, realm=self.realm
+            )
         except FactorRefused as error:
             text = gettext("This code is wrong. Enter the one that the app shows now; its clock has to be right.")
             raise Refused(errors={"code": text}) from error

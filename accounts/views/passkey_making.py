@@ -84,7 +84,9 @@ def take_new_passkey(
     answer = Answer(fields["credential"], challenge, party, whereabouts_of(request))
     actor = f"user:{person.subject}"
     try:
-        add_passkey(answer, person=person, name=fields["name"], actor=actor, now=now, only_first=only_first)
+        add_passkey(
+            answer, person=person, name=fields["name"], actor=actor, now=now, only_first=only_first, realm=realm
+        )
     except NameRefused as error:
         raise Refused(errors={"name": name_refused()}) from error
     except PasskeyRefused as error:

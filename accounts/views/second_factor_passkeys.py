@@ -84,7 +84,7 @@ class SetUpPasskeyView(SetUpView):
         """Register the passkey, show the recovery codes, and lead to where it is used."""
         person = asked.person
         take_new_passkey(request, fields, person=person, realm=self.realm, now=now, only_first=True)
-        codes = make_recovery_codes(person=person, actor=f"user:{person.subject}", now=now)
+        codes = make_recovery_codes(person=person, actor=f"user:{person.subject}", now=now, realm=self.realm)
         onward = self.link("second-factor", following=following)
         return render(request, "accounts/recovery_codes.html", {"realm": self.realm, "codes": codes, "onward": onward})
 

@@ -87,13 +87,22 @@ class SetUpView(SecondProofPage):
             raise Refused(str(_OVER))
         try:
             typed = fields["code"]
-            confirm_totp(person=asked.person, enrolment=enrolment, typed=typed, actor=actor, now=now, only_first=True)
+            confirm_totp(
+                person=asked.person,
+                enrolment=enrolment,
+                typed=typed,
+                actor=actor,
+                now=now,
+                only_first=True,
+                realm=self.realm,
+            )
         except FactorRefused as error:
             text = gettext("This code is wrong. Enter the one that the app shows now; its clock has to be right.")
             raise Refused(errors={"code": text}) from error
         except EnrolmentOver as error:
             raise Refused(str(_OVER)) from error
-        codes, onward = make_recovery_codes(person=asked.person, actor=actor, now=now), following
+        codes = make_recovery_codes(person=asked.person, actor=actor, now=now, realm=self.realm)
+        onward = following
         try:
             self.finish(request, asked, methods=_METHODS, now=now)
         except ChallengeOver:

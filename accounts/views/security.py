@@ -33,7 +33,7 @@ def show_new_codes(request: HttpRequest, live: LiveSession, now: datetime, *, pa
     Raises:
         FactorMissing: there is no second factor that they could stand in for.
     """
-    codes = make_recovery_codes(person=live.person, actor=f"user:{live.person.subject}", now=now)
+    codes = make_recovery_codes(person=live.person, actor=f"user:{live.person.subject}", now=now, realm=page.realm)
     context = {"realm": page.realm, "codes": codes, "onward": page.link("account-security")}
     return render(request, "accounts/recovery_codes.html", context)
 
@@ -80,7 +80,7 @@ class SecurityView(AccountPage):
         if fields["do"] == _CODES:
             return show_new_codes(request, live, now, page=self)
         if fields["do"] == _APP:
-            remove_own_totp(live.person, now=now)
+            remove_own_totp(live.person, realm=self.realm, now=now)
             return see_other(self.link(self.name))
         if fields["do"]:
             return malformed(request)
@@ -89,7 +89,7 @@ class SecurityView(AccountPage):
             text = gettext("Go back and reload the page: it shows the passkeys that you have now.")
             return notice(request, gettext("There is no such passkey"), text, status=HTTPStatus.NOT_FOUND)
         if fields["remove"]:
-            remove_own_passkey(passkey, now=now)
+            remove_own_passkey(passkey, realm=self.realm, now=now)
             return see_other(self.link(self.name))
         return self._rename(request, live, now, passkey, fields["name"])
 

@@ -14,6 +14,7 @@ from accounts.budget import SECOND_FACTOR_ADDRESS, SECOND_FACTOR_PERSON, SECOND_
 from accounts.errors import EnrolmentOver, FactorExists, FactorMissing, FactorRefused, TooManyAttempts
 from accounts.models import AttemptBudget, RecoveryCode, TotpSecret, User
 from accounts.selectors.factors import ENROLMENT_LIFETIME, TOTP_COLUMN, enrolling_totp, factors_of, seed_of
+from accounts.services.factor_changes import remove_stranded_recovery_codes
 from accounts.services.second_factors import (
     begin_totp,
     confirm_totp,
@@ -22,7 +23,6 @@ from accounts.services.second_factors import (
     prove_recovery_code,
     prove_totp,
     purge_dead_enrolments,
-    remove_stranded_recovery_codes,
     remove_totp,
 )
 from audit.models import Event

@@ -431,14 +431,15 @@ def _seed(text: bytes) -> bytes:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.spec("tokens.md: decided in one statement, or under a lock")
 def test_nobody_takes_away_the_last_ones_at_once() -> None:
-    ana = make_person(realm=make_realm(purposes=()))
+    realm = make_realm(purposes=())
+    ana = make_person(realm=realm)
     Realm.objects.update(require_second_factor=True)
     passkeys = [enrol(Authenticator(), ana) for _ in range(4)]
 
     def run(passkey: Passkey) -> bool:
         close_old_connections()
         try:
-            remove_own_passkey(passkey, now=timezone.now())
+            remove_own_passkey(passkey, realm=realm, now=timezone.now())
         except FactorDemanded:
             return False
         finally:

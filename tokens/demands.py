@@ -31,6 +31,7 @@ class Way(StrEnum):
     """How a person gets to what is demanded."""
 
     PROVE = "prove"  # a factor that they have
+    BY_PASSKEY = "by_passkey"  # one of theirs; nothing else will do
     SET_UP = "set_up"  # one that they have not got yet
     NONE = "none"
 
@@ -78,7 +79,8 @@ def way_to(lacking: Sequence[Demand], *, has_factor: bool, has_passkey: bool) ->
         has_factor: whether the person has any second factor.
         has_passkey: whether a passkey is among them.
     """
-    within_reach = _BY_A_PASSKEY if has_passkey else _BY_OTHERS
-    if not all(set(demand.classes) & within_reach for demand in lacking):
-        return Way.NONE
-    return Way.PROVE if has_factor else Way.SET_UP
+    if all(set(demand.classes) & _BY_OTHERS for demand in lacking):
+        return Way.PROVE if has_factor else Way.SET_UP
+    return (
+        Way.BY_PASSKEY if has_passkey and all(set(demand.classes) & _BY_A_PASSKEY for demand in lacking) else Way.NONE
+    )

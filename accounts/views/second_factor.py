@@ -14,7 +14,7 @@ from accounts.services.second_factors import prove_code
 from accounts.views.credentials import Refused
 from accounts.views.page import see_other
 from accounts.views.passkey_forms import party_here, passkey_form
-from accounts.views.second_proof import Asked, SecondProofPage
+from accounts.views.second_proof import BY_PASSKEY, ONLY, Asked, SecondProofPage
 
 
 # Browsers hold form-action against every redirect that follows a form, and this one leads to a client.
@@ -40,14 +40,18 @@ class SecondFactorView(SecondProofPage):
         return see_other(self.link("second-factor-set-up", following=following))
 
     def contents(self, asked: Asked, fields: Mapping[str, str], now: datetime) -> Mapping[str, object]:  # noqa: ARG002
-        """What they have."""
+        """What they have, or their passkeys alone where nothing else will do."""
         factors = factors_of(asked.person)
         by_recovery_code = bool(fields["recovery_code"]) and not fields["code"]
         passkey = passkey_form(self, "passkey-use", gettext("Use a passkey"), action="second-factor-passkey")
+        shown = passkey if factors.passkeys and party_here() else None
+        passkey_alone = shown is not None and asked.live is not None and self.only == BY_PASSKEY
         return {
             "factors": factors,
             "by_recovery_code": by_recovery_code or not factors.totp,
-            "passkey": passkey if factors.passkeys and party_here() else None,
+            "passkey": shown,
+            "passkey_alone": passkey_alone,
+            "demands": ((ONLY, BY_PASSKEY),) if passkey_alone else (),
         }
 
     def prove(

@@ -24,6 +24,8 @@ from accounts.views.page import BUSY, RETRY, Page, malformed, notice, seconds, s
 from keys.errors import KeysError
 from realms.models import Realm
 
+ONLY, BY_PASSKEY = "only", "passkey"  # a parameter of the page, and its one value
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -60,6 +62,7 @@ class SecondProofPage(Page):
     template: str
     fields: tuple[str, ...]  # what the form has beside `next`
     following = ""  # where the way leads to in the end, "" for nowhere; checked
+    only = ""  # `BY_PASSKEY` where a client would turn anything else down; a mere hint, so nothing rests on it
 
     @abstractmethod
     def elsewhere(self, request: HttpRequest, asked: Asked, now: datetime, *, following: str) -> HttpResponse | None:
@@ -91,9 +94,10 @@ class SecondProofPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The form."""
-        query, now = once_each(request.GET, ("next",)), timezone.now()
+        query, now = once_each(request.GET, ("next", ONLY)), timezone.now()
         if query is None:
             return malformed(request)
+        self.only = query[ONLY]
         following = self.following = self.onward(query["next"])
         asked = self.asked(request, now)
         if asked is None:
@@ -104,9 +108,10 @@ class SecondProofPage(Page):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Go on; or the form again. A refusal is 422, as at the sign-in."""
-        fields, now = once_each(request.POST, (*self.fields, "next")), timezone.now()
+        fields, now = once_each(request.POST, (*self.fields, "next", ONLY)), timezone.now()
         if fields is None:
             return malformed(request)
+        self.only = fields[ONLY]
         following = self.following = self.onward(fields["next"])
         asked = self.asked(request, now)
         if asked is None:

@@ -19,6 +19,7 @@ from realms.models import Realm
 from tests.flows.code_flow import App, post, register, sent_back
 from tests.flows.device_flow import Device, register_device
 from tests.flows.test_code_exchange import claims_of
+from tests.pages import Elements
 from tests.proofs import BY_PASSKEY, WITH_A_CODE, give_app, give_passkey, signed_in_by
 from tests.provider import Browser, make_person, make_realm
 from tokens.models import Client, Grant
@@ -107,6 +108,33 @@ class TestWay:
         signed_in_by(app.browser, ana, realm=realm, methods=BY_PASSKEY)
         told = claims_of(app.exchange(sent_back(app.browser.get(onward))["code"]).json()["id_token"])
         assert told["acr"] == PHISHING_RESISTANT
+
+    @pytest.mark.spec("RFC 9470 §5 acr-attempted")
+    def test_who_needs_a_passkey_is_offered_nothing_that_is_turned_down(
+        self, app: App, ana: User, realm: Realm
+    ) -> None:
+        """A code would have ended in the client's error, with the passkey at hand."""
+        give_app(ana)
+        give_passkey(ana)
+        asked = app.authorize(acr_values=PHISHING_RESISTANT)
+        page = Elements(app.browser.get(asked["Location"]).content)
+        form = page.one(id="passkey-use-form")
+        assert not page.all(name="code")
+        refused = post(
+            app.browser, str(form["action"]), {"credential": "{}", "only": page.one(name="only")["value"] or ""}
+        )
+        assert refused.status_code == 422
+        assert not Elements(refused.content).all(name="code")
+        assert Elements(refused.content).one(name="only")["value"] == "passkey"
+        other = Elements(app.browser.get(app.authorize(acr_values=MULTI_FACTOR)["Location"]).content)
+        assert other.one(name="code")
+        assert other.one(id="passkey-use-form")
+
+    @pytest.mark.spec("RFC 9470 §5 acr-attempted")
+    def test_the_hint_hides_nothing_from_who_has_no_passkey(self, app: App, ana: User, realm: Realm) -> None:
+        give_app(ana)
+        assert Elements(app.browser.get(f"{PROVE}?only=passkey").content).one(name="code")
+        assert app.browser.get(f"{PROVE}?only=passkey&only=x").status_code == 400
 
     @pytest.mark.spec("OpenID Connect Core §3.1.2.1, acr_values: in order of preference")
     def test_of_several_classes_one_is_enough(self, app: App) -> None:

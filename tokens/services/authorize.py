@@ -69,11 +69,11 @@ class StepUpNeeded:
     """The person has to prove more than they did; then the request goes on with this query (RFC 9470 §5).
 
     Attributes:
-        set_up: they have no second factor yet, and set one up first.
+        way: prove a factor, or one of a passkey alone, or set one up first.
     """
 
     query: str
-    set_up: bool
+    way: Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def _step_up(asked: _Asked, wanted: AuthorizationRequest, live: LiveSession) -> 
     if not lacking:
         return None
     way = way_or_refusal(live.person, to=lacking, silent=asked.raw.is_silent(), again=asked.raw.was_stepped_up())
-    return StepUpNeeded(asked.raw.query_after_step_up(), set_up=way is Way.SET_UP)
+    return StepUpNeeded(asked.raw.query_after_step_up(), way)
 
 
 def _to_be_allowed(client: Client, wanted: AuthorizationRequest, scopes: tuple[str, ...]) -> tuple[str, ...]:

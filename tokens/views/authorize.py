@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 
 from accounts import browser
+from accounts.views.second_proof import BY_PASSKEY, ONLY
+from tokens.demands import Way
 from tokens.protocol import ProtocolRequest
 from tokens.services.authorize import Answer, ConsentNeeded, Outcome, SignInNeeded, StepUpNeeded, authorize
 from tokens.views.base import plain_request
@@ -37,7 +39,8 @@ class AuthorizationPage(ProtocolPage):
             hint = {name: value for name, value in said.items() if value}
             return see_other(self.on_the_way("register" if outcome.new_account else "sign-in", outcome.query, **hint))
         if isinstance(outcome, StepUpNeeded):
-            return see_other(self.on_the_way(step_up_page(set_up=outcome.set_up), outcome.query))
+            hint = {ONLY: BY_PASSKEY} if outcome.way is Way.BY_PASSKEY else {}
+            return see_other(self.on_the_way(step_up_page(set_up=outcome.way is Way.SET_UP), outcome.query, **hint))
         return self.ask(request, outcome)
 
     def on_the_way(self, page: str, query: str, **hint: str) -> str:

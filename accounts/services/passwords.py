@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import letters
-from accounts.errors import LinkOver, NoMail
-from accounts.models import MailedLink, Session, User
+from accounts.errors import LinkOver, NoMail, PersonGone
+from accounts.models import MailedLink, User
 from accounts.names import canonical, check_email
 from accounts.selectors import may_be_member, reset_candidate
 from accounts.services.attempts import Place, reserve_mail
@@ -74,29 +74,33 @@ def reset_password(link: MailedLink, *, password: str, now: datetime) -> User:
     person.set_password(password)  # before the transaction, which waits for nobody's hash
     with transaction.atomic():
         use_link(link, now=now)
-        _take(person, realm=link.realm, by="reset", keeping=None, now=now)
+        _take(person, realm=link.realm, by="reset", now=now)
     return person
 
 
-def change_password(person: User, *, realm: Realm, password: str, keeping: Session, now: datetime) -> None:
-    """Give somebody who just proved who they are another password, and end their other sessions.
+def change_password(person: User, *, realm: Realm, password: str, now: datetime) -> None:
+    """Give somebody who just proved who they are another password, and end all their sessions.
+
+    The one that they choose it in ends too: to choose a password proves nothing, so no session could go on with an
+    `auth_time` that is true and not before the change. They sign in with the new one.
 
     Arguments:
         person: whose it is.
         realm: where they choose it.
         password: the new one; never logged, never kept.
-        keeping: the session they choose it in. It counts no more either, but a further one may continue it.
         now: aware time.
 
     Raises:
         WeakPassword: nobody may have such a password.
         HashingBusy: this process hashes enough passwords already.
+        PersonGone: they were deleted meanwhile.
     """
     check_new_password(password, person=person, realm=realm)
     person.set_password(password)
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(pk=person.pk)
-        _take(person, realm=realm, by="person", keeping=keeping, now=now)
+        if User.objects.select_for_update(no_key=True).filter(pk=person.pk).first() is None:
+            raise PersonGone("The person was deleted in this moment.")
+        _take(person, realm=realm, by="person", now=now)
 
 
 def require_mail() -> None:
@@ -123,12 +127,12 @@ def _may_reset(person: User, link: MailedLink) -> bool:
     return same and may_be_member(person, realm=link.realm)
 
 
-def _take(person: User, *, realm: Realm, by: str, keeping: Session | None, now: datetime) -> None:
+def _take(person: User, *, realm: Realm, by: str, now: datetime) -> None:
     """Save the new password, end sessions, and tell the person, in the caller's transaction."""
     person.save(update_fields=["password", "signed_out_at"])
     actor = f"user:{person.subject}"
     details = {"by": by}
     record(EventName.PASSWORD_CHANGED, realm=realm.slug, actor=actor, target=person.subject, now=now, details=details)
-    end_sessions_of(person, reason=SessionEnd.SIGNED_OUT, actor=actor, now=now, keeping=keeping)
+    end_sessions_of(person, reason=SessionEnd.SIGNED_OUT, actor=actor, now=now)
     if person.email_verified and settings.IDP_CAN_MAIL:
         post(letters.password_changed(realm=realm, username=person.username), to=person.email, now=now)

@@ -12,13 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts import browser
-from accounts.errors import HashingBusy, LinkOver, NameRefused, TooManyAttempts, WeakPassword
+from accounts.errors import HashingBusy, LinkOver, NameRefused, PersonGone, TooManyAttempts, WeakPassword
 from accounts.models import MailedLink
 from accounts.passwords import may_be_a_password
 from accounts.selectors import LiveSession
 from accounts.services.passwords import ask_for_reset, change_password, reset_password
-from accounts.services.sessions import begin_session
-from accounts.services.sign_in import SignedIn
 from accounts.views.addresses import bad_address, no_mail
 from accounts.views.credentials import may_be_a_name, once_each, too_many
 from accounts.views.mailed_links import LinkPage, over
@@ -132,7 +130,7 @@ class PasswordChangedView(Page):
 
 
 class PasswordView(ProvenPage):
-    """Another password, for somebody who proved just now who they are. All their other sessions end."""
+    """Another password, for somebody who proved just now who they are. All their sessions end."""
 
     name = "account-password"
     template = "accounts/password.html"
@@ -144,27 +142,23 @@ class PasswordView(ProvenPage):
         return {"rules": password_validators_help_texts(), "error": self.error, "alert": self.alert}
 
     def act(self, request: HttpRequest, live: LiveSession, now: datetime) -> HttpResponse:
-        """Take the new password, and go on in a session that continues this one.
-
-        It is as sure as this one was, and its proof is the password that was chosen in it.
-        """
+        """Take the new password; they sign in with it."""
         fields = once_each(request.POST, ("password",))
         if fields is None:
             return malformed(request)
         try:
             password = _new_password(fields["password"])
-            change_password(live.person, realm=self.realm, password=password, keeping=live.session, now=now)
+            change_password(live.person, realm=self.realm, password=password, now=now)
         except WeakPassword as error:
             self.error = str(error)
             return self._again(request)
         except HashingBusy:
             self.alert = str(BUSY)
             return _busy(self._again(request))
-        moment = timezone.now()  # not before the end of all that went before
-        proof = SignedIn(live.person, live.roles, moment, tuple(live.session.methods))
-        session = begin_session(realm=self.realm, signed_in=proof, replacing=live.session, now=moment)
-        browser.remember(request, session)
-        return see_other(self.link("account"))
+        except PersonGone:
+            return see_other(self.link("sign-in"))
+        browser.forget(request, self.realm)
+        return see_other(self.link("password-changed"))
 
     def _again(self, request: HttpRequest) -> HttpResponse:
         answer = self.get(request)

@@ -10,10 +10,12 @@ import pytest
 import time_machine
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import close_old_connections, connection, connections
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from accounts.budget import MAIL_RECIPIENT_AND_ADDRESS
-from accounts.models import MailedLink, OutgoingMail, User
+from accounts.models import MailedLink, OutgoingMail, Session, User
+from accounts.services import passwords
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -294,19 +296,36 @@ def test_where_no_mail_is_sent_the_page_is_not_offered(ana: User) -> None:
     assert post(browser, "/account/email", {"email": "x@example.org"}).status_code == 404
 
 
-@pytest.mark.spec("issue: Changing the password ends all other sessions and keeps this one")
-def test_a_person_changes_their_password(ana: User, mailbox: Mailbox) -> None:
+@pytest.mark.spec("OpenID Connect Core §2, auth_time")
+def test_a_person_changes_their_password_and_proves_it_before_they_go_on(ana: User, mailbox: Mailbox) -> None:
+    """To choose a password is no proof: no session goes on with a time of proof that there wasn't."""
     User.objects.update(email="ana@example.org", email_canonical="ana@example.org", email_verified=True)
     browser, other = signed_in(), signed_in()
-    before = browser.session["signet.sids"]["default"]
+    changed = datetime.now(UTC)
     answer = post(browser, "/account/password", {"password": "quite another password"})
-    assert (answer.status_code, answer["Location"]) == (303, "/account")
-    assert (whose(browser), whose(other)) == ("ana", "")
-    after = browser.session["signet.sids"]["default"]
-    assert after != before
+    assert (answer.status_code, answer["Location"]) == (303, "/password-changed")
+    assert (whose(browser), whose(other)) == ("", "")
+    assert not Session.objects.filter(Q(ended_at=None) | Q(auth_time__gte=changed)).exists()
     assert "was changed" in str(mailbox.last().subject)
     assert post(Browser(), "/sign-in", {"username": "ana", "password": PASSWORD}).status_code == 422
-    for weak in ("", "short", "x" * 2_000, "a\0" * 20):
-        refused = post(browser, "/account/password", {"password": weak})
-        assert refused.status_code == 422
-        assert Elements(refused.content).one(id="password-error")
+    assert post(browser, "/sign-in", {"username": "ana", "password": "quite another password"}).status_code == 303
+    assert whose(browser) == "ana"
+
+
+@pytest.mark.parametrize("weak", ["", "short", "x" * 2_000, "a\0" * 20])
+def test_a_weak_password_is_not_changed_to(weak: str, ana: User, mailbox: Mailbox) -> None:
+    browser = signed_in()
+    refused = post(browser, "/account/password", {"password": weak})
+    assert refused.status_code == 422
+    assert Elements(refused.content).one(id="password-error")
+    assert whose(browser) == "ana"
+
+
+def test_who_is_deleted_meanwhile_changes_no_password(
+    ana: User, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = signed_in()
+    monkeypatch.setattr(passwords, "check_new_password", lambda *_, **__: User.objects.all().delete())
+    answer = post(browser, "/account/password", {"password": "quite another password"})
+    assert (answer.status_code, answer["Location"]) == (303, "/sign-in")
+    assert mailbox.open() == []

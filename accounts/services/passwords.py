@@ -74,6 +74,8 @@ def reset_password(link: MailedLink, *, password: str, now: datetime) -> User:
     person.set_password(password)  # before the transaction, which waits for nobody's hash
     with transaction.atomic():
         use_link(link, now=now)
+        if not _may_reset(User.objects.get(pk=person.pk), link):  # their row is held now, and the list took a while
+            raise LinkOver("The link is no longer good.")
         _take(person, realm=link.realm, by="reset", now=now)
     return person
 

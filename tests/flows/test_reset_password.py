@@ -15,8 +15,9 @@ from django.db import close_old_connections, connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from accounts.budget import MAIL_ADDRESS, MAIL_RECIPIENT, MAIL_RECIPIENT_AND_ADDRESS
-from accounts.models import MailedLink, OutgoingMail, Session, TotpSecret, User
+from accounts.models import MailedLink, Membership, OutgoingMail, Session, TotpSecret, User
 from accounts.selectors.mail import link_with
+from accounts.services import passwords
 from accounts.services.mailed_links import LIFETIMES, digest_of
 from accounts.vocabulary import LinkPurpose
 from audit.models import Event
@@ -268,6 +269,25 @@ def test_a_link_is_void_once_its_person_changed(
     User.objects.filter(pk=addressed.pk).update(**CHANGES[change])
     assert choose(browser).status_code == 410
     assert not Event.objects.filter(name=EventName.PASSWORD_CHANGED).exists()
+
+
+MEANWHILE: dict[str, Callable[[], object]] = {
+    "another address": lambda: User.objects.update(email="n@example.org", email_canonical="n@example.org"),
+    "no member any more": lambda: Membership.objects.all().delete(),
+}
+
+
+@pytest.mark.parametrize("change", MEANWHILE)
+def test_a_link_is_void_also_where_its_person_changes_while_the_password_is_looked_at(
+    change: str, browser: Browser, addressed: User, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of stolen passwords may take seconds, and who reads the old mailbox may wait for that."""
+    ask(browser)
+    open_link(browser, mailbox.link())
+    monkeypatch.setattr(passwords, "check_new_password", lambda *_, **__: MEANWHILE[change]())
+    assert choose(browser).status_code == 410
+    assert signs_in(NEW) is False
+    assert MailedLink.objects.get().used_at is None
 
 
 def test_who_left_the_realm_resets_nothing_there(browser: Browser, addressed: User, mailbox: Mailbox) -> None:

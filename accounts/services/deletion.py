@@ -7,10 +7,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
 from accounts.errors import LastSuperuser, PersonGone
 from accounts.models import MailedLink, User
-from accounts.names import canonical
 from accounts.services.people import record_people_deleted
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
@@ -73,8 +73,8 @@ def part_with(people: Sequence[User], *, reason: SessionEnd, actor: str, now: da
 
 def _forget_names(people: Sequence[User]) -> None:
     """Take names and addresses out of rows that outlive their person."""
-    addresses = {text for person in people if person.email for text in (person.email, canonical(person.email))}
-    MailedLink.objects.filter(user=None, email__in=addresses).delete()
+    addresses = [person.email_canonical for person in people if person.email_canonical]
+    MailedLink.objects.alias(folded=Lower("email")).filter(user=None, folded__in=addresses).delete()
     history = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User))
     for person in people:
         history.filter(object_id=str(person.pk)).update(object_repr=person.subject, change_message="")

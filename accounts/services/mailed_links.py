@@ -101,7 +101,9 @@ def use_link(link: MailedLink, *, now: datetime) -> None:
             raise LinkOver("The link is no longer good.")
     # Conditions on this row alone, so that PostgreSQL looks at them again once whoever was faster is done.
     standing = MailedLink.objects.filter(pk=link.pk, used_at__isnull=True, expires_at__gt=now)
-    if not standing.update(used_at=now):
+    # An invitation isn't its person's row and doesn't go with them, so it forgets where it was mailed to.
+    changes = {"used_at": now} if link.user_id is not None else {"used_at": now, "email": ""}
+    if not standing.update(**changes):
         raise LinkOver("The link is no longer good.")
 
 

@@ -63,7 +63,7 @@ def test_no_name_and_no_address_stays_behind(realm: Realm, now: datetime) -> Non
     operator = make_person("operator", realm=None, is_staff=True)
     LogEntry.objects.log_actions(operator.pk, [bo], CHANGE, change_message=[{"changed": {"object": "bo-surname in x"}}])
     invited = {"purpose": LinkPurpose.INVITATION, "realm": realm, "created_at": now, "expires_at": now + timedelta(1)}
-    MailedLink.objects.create(email="bo@example.org", digest=b"1" * 32, **invited)
+    MailedLink.objects.create(email="BO@example.org", digest=b"1" * 32, **invited)
     MailedLink.objects.create(email="cy@example.org", digest=b"2" * 32, **invited)
     pk = bo.pk
     delete_account(bo, now=now)

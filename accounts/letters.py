@@ -35,16 +35,18 @@ class Letter:
     text: str
 
 
-def confirm_address(*, realm: Realm, username: str, secret: str) -> Letter:
+def confirm_address(*, realm: Realm, secret: str) -> Letter:
     """The link by which somebody confirms that an address is theirs.
+
+    It goes to whomever a stranger names, so nothing in it is in the stranger's words: the page behind it tells the
+    user name.
 
     Arguments:
         realm: where they have an account; the link leads below its issuer, never to where the request came from.
-        username: of the account that gets the address.
         secret: of the link.
     """
     link = _address(realm, "confirm-address", secret)
-    return _letter("confirm_address", gettext("Confirm your email address"), realm=realm, username=username, link=link)
+    return _letter("confirm_address", gettext("Confirm your email address"), realm=realm, link=link)
 
 
 def address_in_use(*, realm: Realm) -> Letter:

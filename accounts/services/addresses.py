@@ -34,7 +34,7 @@ def mail_confirmation(person: User, *, realm: Realm, email: str, now: datetime) 
     """
     owner = owner_of_address(email)
     secret = make_link(purpose=LinkPurpose.CONFIRM_ADDRESS, realm=realm, email=email, person=person, now=now)
-    ours = letters.confirm_address(realm=realm, username=person.username, secret=secret)
+    ours = letters.confirm_address(realm=realm, secret=secret)
     theirs = letters.address_in_use(realm=realm)
     free = owner is None or owner.pk == person.pk
     post(ours if free else theirs, to=owner.email if owner else email, now=now)

@@ -202,6 +202,14 @@ def test_registrations_flood_no_mailbox(open_realm: Realm, mailbox: Mailbox) -> 
     assert register(Browser(), "elsewhere", "cleo@example.org").status_code == 303
 
 
+@pytest.mark.spec("threat-model.md: what goes to an unconfirmed address holds no word of whoever gave it")
+def test_nobody_has_words_of_theirs_mailed_to_others(open_realm: Realm, mailbox: Mailbox) -> None:
+    """A user name may read like a link; the page behind ours shows it to whoever is curious."""
+    for number, name in enumerate(("https://evil.example/win", "evil.example")):
+        assert register(Browser(), name, f"v{number}@example.org").status_code == 303
+        assert "evil" not in f"{mailbox.last().subject} {mailbox.last().body}"
+
+
 # --- The account's page -------------------------------------------------------------------------------------
 
 

@@ -9,14 +9,15 @@ from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 
-from accounts.acr import SECOND_FACTOR
+from accounts.acr import SECOND_FACTOR, joined
 from accounts.addresses import address_block
 from accounts.device_cookie import LIFETIME
 from accounts.errors import DeviceNameRefused
 from accounts.hooks import devices_removed
 from accounts.models import MAX_DEVICE_NAME, Device, Session, User
+from accounts.selectors.sessions import LiveSession
 from accounts.services.presence import noticing_deletion
-from accounts.services.sessions import begin_session, end_sessions
+from accounts.services.sessions import begin_session, end_sessions, step_up
 from accounts.services.sign_in import SignedIn
 from accounts.trust import MOST_TRUST
 from accounts.visit import Visit, program_and_system
@@ -65,6 +66,28 @@ def begin_session_on_device(
     with noticing_deletion(signed_in.person), transaction.atomic():
         device = recognise(signed_in.person, visit=visit, methods=signed_in.methods, realm=realm, now=now)
         return begin_session(realm=realm, signed_in=signed_in, replacing=replacing, device=device, now=now)
+
+
+def step_up_on_device(
+    *, realm: Realm, live: LiveSession, methods: tuple[str, ...], visit: Visit, now: datetime
+) -> Session:
+    """Go on with a session after one proof more, and write down on its device that a second factor was proved.
+
+    The device comes first, as at its removal: so neither waits for the other in a circle.
+
+    Arguments:
+        realm, live, methods, now: as `step_up`.
+        visit: how the browser shows itself.
+
+    Raises:
+        ChallengeOver: the session has ended meanwhile.
+    """
+    with transaction.atomic():
+        if live.session.device_id is not None:
+            proved = SECOND_FACTOR in joined(tuple(live.session.methods), methods)
+            second_factor_at = now if proved else None
+            _write(live.session.device_id, visit=visit, now=now, at_once=True, second_factor_at=second_factor_at)
+        return step_up(realm=realm, live=live, methods=methods, now=now)
 
 
 def recognise(

@@ -39,7 +39,8 @@ def begin_session(
         now: aware time, not before the proof.
         replacing: the session that the same browser had in this realm. Somebody else's ends with this; the
             same person's goes on for the clients that know it, and ends with this one.
-        device: the browser, as the person's device; None where nobody knows it.
+        device: the browser, as the person's device; None for that of the session that this one continues, or where
+            nobody knows it.
 
     Raises:
         PersonGone: they were deleted since the proof.
@@ -57,7 +58,7 @@ def _begin(
         session = Session.objects.create(
             user=person,
             realm=realm,
-            device=device,
+            device=device or (continued.device if continued else None),
             lineage=lineage_of(continued) if continued else "",
             auth_time=signed_in.at,
             methods=list(signed_in.methods),

@@ -12,15 +12,15 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 
-from accounts import browser, totp
+from accounts import browser, device_cookie, totp
 from accounts.acr import ONE_TIME_CODE
 from accounts.errors import ChallengeOver, EnrolmentOver, FactorExists, FactorMissing, FactorRefused
 from accounts.passkeys import RelyingParty
 from accounts.qr_codes import png_data_uri
 from accounts.selectors import LiveSession
 from accounts.selectors.factors import enrolling_totp, factors_of
+from accounts.services.devices import step_up_on_device
 from accounts.services.second_factors import begin_totp, confirm_totp
-from accounts.services.sessions import step_up
 from accounts.views.credentials import Refused, once_each
 from accounts.views.page import malformed, see_other
 from accounts.views.passkey_forms import PasskeyOptionsView, no_passkeys, party_here
@@ -122,7 +122,8 @@ class AddAppView(ProvenPage):
         except Refused as refusal:
             told = {"alert": refusal.alert, "errors": refusal.errors}
             return self.show(request, live, now, status=HTTPStatus.UNPROCESSABLE_ENTITY, **told)
-        session = step_up(realm=self.realm, live=live, methods=(ONE_TIME_CODE,), now=now)
+        visit, methods = device_cookie.visit_of(request), (ONE_TIME_CODE,)
+        session = step_up_on_device(realm=self.realm, live=live, methods=methods, visit=visit, now=now)
         browser.remember(request, session)
         return onward(self, request, live, now)
 

@@ -11,13 +11,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from accounts import browser
+from accounts import browser, device_cookie
 from accounts.errors import ChallengeOver, TooManyAttempts
 from accounts.models import SignInChallenge, User
 from accounts.return_path import return_path
 from accounts.selectors import LiveSession
 from accounts.services.challenges import complete_challenge
-from accounts.services.sessions import step_up
+from accounts.services.devices import step_up_on_device
 from accounts.views.arrival import begin
 from accounts.views.credentials import Refused, once_each, too_many
 from accounts.views.page import BUSY, RETRY, Page, malformed, notice, seconds, see_other, whereabouts_of
@@ -196,4 +196,6 @@ class SecondProofPage(Page):
             proved = complete_challenge(asked.challenge, methods=methods, now=now, whereabouts=whereabouts)
             begin(request, proved, realm=self.realm)
         elif asked.live is not None:
-            browser.remember(request, step_up(realm=self.realm, live=asked.live, methods=methods, now=now))
+            visit = device_cookie.visit_of(request)
+            surer = step_up_on_device(realm=self.realm, live=asked.live, methods=methods, visit=visit, now=now)
+            browser.remember(request, surer)

@@ -8,9 +8,10 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.device_cookie import NAME, cookie_with
-from accounts.models import Device, User
+from accounts.models import Device, Session, User
 from accounts.services.devices import remove_devices, say_trust
 from audit.models import Event
 from audit.vocabulary import EventName
@@ -19,6 +20,7 @@ from realms.models import Realm
 from tests.flows.code_flow import post
 from tests.flows.code_flow import register as register_app
 from tests.provider import PASSWORD, Browser, make_person
+from tests.second_factors import fitting, give_totp
 from tests.tokens.clients import API, basic, register
 from tokens.models import Grant
 from tokens.rotation import GRACE
@@ -226,3 +228,38 @@ def test_the_cookie_of_a_garbled_list_is_renewed_by_a_sign_in(browser: Browser, 
     response = sign_in(browser)
     device = Device.objects.get()
     assert SimpleCookie(response["Set-Cookie"])[NAME].value == cookie_with(device.pk, ()).value
+
+
+def surer(browser: Browser, ana: User) -> None:
+    """Add an authenticator app's code to the session."""
+    seed = give_totp(ana, timezone.now() - timedelta(minutes=5))
+    answer = post(browser, "/sign-in/second-factor", {"code": fitting(seed, timezone.now())})
+    assert answer.status_code == 303
+
+
+def changed(browser: Browser, _ana: User) -> None:
+    """Change the password, in a session that goes on."""
+    assert post(browser, "/account/password", {"password": "quite another password"}).status_code == 303
+
+
+@pytest.mark.parametrize("goes_on", [surer, changed])
+def test_a_session_that_goes_on_is_on_the_same_device_and_ends_with_it(
+    goes_on: Any, browser: Browser, ana: User, realm: Realm, now: datetime
+) -> None:
+    """Else a grant with `offline_access` outlived the removal of the device, and its tokens told of none."""
+    app = register_app(realm, browser, now)
+    app.sign_in()
+    goes_on(browser, ana)
+    assert set(Session.objects.values_list("device", flat=True)) == {Device.objects.get().pk}
+    tokens = app.exchange(app.code(scope="openid offline_access"))
+    assert "device_trust" in claims_of(tokens, realm, now)
+    remove_devices([Device.objects.get().pk], actor="test", now=datetime.now(now.tzinfo))
+    again = app.token(grant_type="refresh_token", refresh_token=tokens.json()["refresh_token"])
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+
+
+def test_a_second_factor_that_is_added_to_a_session_counts_for_its_device(browser: Browser, ana: User) -> None:
+    post(browser, "/sign-in", {"username": "ana", "password": PASSWORD})
+    assert Device.objects.get().second_factor_at is None
+    surer(browser, ana)
+    assert Device.objects.get().second_factor_at == Session.objects.get(methods__contains=["mfa"]).created_at

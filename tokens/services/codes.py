@@ -108,9 +108,9 @@ def redeem_code(
 
     The grant is bound to the key that is proved. A code that was bound to one before needs that one (RFC 9449 §10).
 
-    A replay that matches client, redirect URI, PKCE and key ends the grant, and that is committed before the
-    error is raised (RFC 6749 §4.1.2); one that doesn't is only refused, so a leaked old code ends nobody's
-    session.
+    A replay that matches client, redirect URI and PKCE ends the grant, and that is committed before the error is
+    raised (RFC 6749 §4.1.2); one that doesn't is only refused, so a leaked old code ends nobody's session. The key
+    plays no part in it: whoever was first chose it, and that may have been the thief.
 
     Arguments:
         code, redirect_uri, code_verifier: as they came.
@@ -135,8 +135,7 @@ def redeem_code(
     }
     found = on_key_device(lambda: _redeem(parameters), client=client, realm=realm, visit=visit, now=now)
     if found is None:
-        asked = (redirect_uri, challenge)
-        _punish_replay(grant_id, asked, realm=realm, client=client, thumbprint=visit.thumbprint, now=now)
+        _punish_replay(grant_id, (redirect_uri, challenge), realm=realm, client=client, now=now)
         raise InvalidGrant(detail="code")
     return found
 
@@ -148,12 +147,10 @@ def _redeem(parameters: dict[str, Any]) -> Sequence[Any] | None:
     return row
 
 
-def _punish_replay(
-    grant_id: UUID, asked: tuple[str, str], *, realm: Realm, client: Client, thumbprint: str, now: datetime
-) -> None:
+def _punish_replay(grant_id: UUID, asked: tuple[str, str], *, realm: Realm, client: Client, now: datetime) -> None:
     standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
     if standing is None or standing.grant.code_used_at is None:
         return
     grant = standing.grant
-    if (grant.redirect_uri, grant.code_challenge) == asked and grant.jkt in ("", thumbprint):
+    if (grant.redirect_uri, grant.code_challenge) == asked:
         end_grant(grant=grant, realm=realm, reason=RevocationReason.CODE_REPLAY, actor="", now=now)

@@ -15,6 +15,7 @@ from keys import api
 from realms.models import Realm
 from tests.flows.code_flow import CALLBACK, App, post, register, sent_back
 from tests.provider import PASSWORD, Browser, make_person, make_realm
+from tests.second_factors import fitting, give_totp
 from tests.tokens.clients import CLIENT_CREDENTIALS, basic, register_signer
 from tests.tokens.clients import register as register_machine
 from tests.tokens.proofs import jkt, proof
@@ -437,6 +438,23 @@ class TestDirect:
         assert thief.json()["error"] == "invalid_grant"
         assert Grant.objects.get().generation == 0
         assert self.refresh(Browser(), proof("auth/refresh", now=now), token).json()["token_type"] == "DPoP"
+
+    @pytest.mark.spec("RFC 9449 §5.2 demanded")
+    def test_a_built_in_client_that_has_to_prove_a_key_gives_nothing_without(
+        self, browser: Browser, ana: User, realm: Realm, now: datetime
+    ) -> None:
+        bare = self.sign_in(browser, None).json()["refresh_token"]
+        Client.objects.update(require_dpop=True)
+        assert self.sign_in(browser, None).json()["error"] == "invalid_dpop_proof"
+        assert self.refresh(browser, None, bare).json()["error"] == "invalid_dpop_proof"
+        seed = give_totp(ana, now - timedelta(minutes=5))
+        due = self.sign_in(browser, proof("auth", now=now)).json()
+        assert due["error"] == "mfa_required"
+        form = {"challenge": due["challenge"], "code": fitting(seed, now)}
+        assert post(browser, "/auth/mfa", form).json()["error"] == "invalid_dpop_proof"
+        whole = post(browser, "/auth/mfa", form, dpop=proof("auth/mfa", now=now))
+        assert (whole.status_code, claims_of(whole, realm, now)["cnf"]) == (200, {"jkt": jkt()})
+        assert Device.objects.get(kind="key").second_factor_at is not None
 
     def test_the_next_sign_in_with_the_key_is_the_same_device_for_the_same_person_alone(
         self, browser: Browser, ana: User, realm: Realm, now: datetime

@@ -39,6 +39,7 @@ from tokens.direct_parameters import (
     parse_sign_in,
     wants_expired,
 )
+from tokens.dpop import Proof
 from tokens.errors import InvalidGrant, TemporarilyUnavailable, TooManyRequests
 from tokens.handles import HandlePurpose
 from tokens.models import Client
@@ -46,7 +47,7 @@ from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import client_of, grant_of
 from tokens.services.direct_tokens import answer_with, tokens_for
 from tokens.services.issuance import check_keys, issue
-from tokens.services.possession import proof_in, take
+from tokens.services.possession import proof_in, refuse_unproved, take
 from tokens.services.refresh import redeem
 from tokens.services.revocation import end_grant
 from tokens.services.tagging import challenge_for, open_handle, open_refresh_token
@@ -71,7 +72,7 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     expired = _expired_wanted(request)
     credentials = parse_sign_in(request)
     client = _direct_client(realm)
-    proof = None if expired else proof_in(request, endpoint=endpoints.SIGN_IN, realm=realm, now=now)
+    proof = None if expired else _proof_in(request, endpoints.SIGN_IN, client=client, realm=realm, now=now)
     if not expired:
         check_keys(client.access_token_alg, realm=realm, now=now)
     signed_in = _prove(credentials, request, realm=realm, now=now)
@@ -98,7 +99,7 @@ def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoc
     except InvalidGrant as error:
         raise ChallengeRefused(detail=error.detail) from error
     client = _direct_client(realm)
-    proof = None if expired else proof_in(request, endpoint=endpoints.SECOND_FACTOR, realm=realm, now=now)
+    proof = None if expired else _proof_in(request, endpoints.SECOND_FACTOR, client=client, realm=realm, now=now)
     if not expired:
         check_keys(client.access_token_alg, realm=realm, now=now)
     challenge = standing_challenge(challenge_id, realm=realm, now=now)
@@ -125,7 +126,7 @@ def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
     presented = parse_refresh_token(request)
     grant_id, generation = open_refresh_token(presented.refresh_token, realm=realm, now=now)  # asks no database
     client = _direct_client(realm)
-    proof = proof_in(request, endpoint=endpoints.REFRESH, realm=realm, now=now)
+    proof = _proof_in(request, endpoints.REFRESH, client=client, realm=realm, now=now)
     check_keys(client.access_token_alg, realm=realm, now=now)
     visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
     authorization = redeem(grant_id, generation, realm=realm, client=client, now=now, visit=visit)
@@ -152,6 +153,15 @@ def _direct_client(realm: Realm) -> Client:
         logger.warning("direct.no_client realm=%s", realm.slug)
         raise TemporarilyUnavailable("Direct sign-in is switched off in this realm.", detail="no_direct_client")
     return client
+
+
+def _proof_in(
+    request: ProtocolRequest, endpoint: endpoints.Endpoint, *, client: Client, realm: Realm, now: datetime
+) -> Proof | None:
+    """The proof of a key; None where there is none, and the built-in client doesn't have to prove one."""
+    proof = proof_in(request, endpoint=endpoint, realm=realm, now=now)
+    refuse_unproved(proof, client)
+    return proof
 
 
 def _prove(credentials: SignInRequest, request: ProtocolRequest, *, realm: Realm, now: datetime) -> SignedIn:

@@ -26,7 +26,8 @@ class Patience:
     """How long a server is waited for.
 
     Attributes:
-        connect: seconds until one of its addresses answers, for all of them together.
+        connect: seconds until one of its addresses answers, for all of them together. How long its name may take to
+            resolve is the system's to say (resolv.conf: `timeout`, `attempts`); nothing here can cut that.
         answer: seconds from there to the end of what is read of its answer, TLS included.
     """
 

@@ -24,7 +24,7 @@ REMEMBERED = 300.0  # seconds
 COOLDOWN = 15.0  # seconds in which a kid that nobody knows has the keys not fetched again
 AFTER_FAILURE = 5.0  # seconds in which a provider that failed is not asked again
 AT_ONCE = 8  # people of one process who wait for the same provider's tokens
-_WAIT = 2.0  # seconds for one of these places
+_WAIT = 2.0  # seconds for one of these places, and for somebody else's fetch
 _MOST = 65_536  # bytes of an answer
 _Value = TypeVar("_Value")
 
@@ -44,7 +44,7 @@ class _Remembered(Generic[_Value]):
         held = self._held
         if held is not None and self._monotonic() - held[1] < REMEMBERED:
             return held[0]
-        with self._fetching:
+        with self._turn():
             if self._held is not None and self._monotonic() - self._held[1] < REMEMBERED:
                 return self._held[0]
             if self._failed is not None and self._monotonic() - self._failed[1] < AFTER_FAILURE:
@@ -53,12 +53,22 @@ class _Remembered(Generic[_Value]):
 
     def newer_than(self, seen: _Value) -> _Value:
         """Another value than one that didn't do; the same where it is as young as `COOLDOWN`."""
-        with self._fetching:
+        with self._turn():
             if self._held is not None and self._held[0] is not seen:
                 return self._held[0]
             if self._held is not None and self._monotonic() - self._held[1] < COOLDOWN:
                 return self._held[0]
             return self._renewed()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """To fetch, or to look at what somebody else fetched; a provider that hangs holds one thread, and not all."""
+        if not self._fetching.acquire(timeout=_WAIT):
+            raise UpstreamAway("Somebody waits for its answer already.")
+        try:
+            yield
+        finally:
+            self._fetching.release()
 
     def _renewed(self) -> _Value:
         try:

@@ -383,6 +383,25 @@ def test_many_who_come_at_once_ask_once(visit: Visit) -> None:
     assert visit.upstream.count("/.well-known/openid-configuration") == 1
 
 
+def test_a_provider_that_hangs_holds_nobody_but_the_one_who_asks(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_http, "_WAIT", 0.01)
+    asked, answered = threading.Event(), threading.Event()
+
+    def hangs(handler: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        answered.wait(5)
+        reply(handler, visit.upstream.document())
+
+    visit.upstream.answers["/.well-known/openid-configuration"] = hangs
+    first = threading.Thread(target=lambda: upstreams.metadata(visit.upstream.issuer, loopback=True))
+    first.start()
+    assert asked.wait(5)
+    assert visit.start().status_code == 503
+    answered.set()
+    first.join(10)
+    assert visit.start().status_code == 303
+
+
 def test_only_some_wait_for_the_same_provider_at_once(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_http, "_WAIT", 0.01)
     address = visit.upstream.authorize(visit.address())

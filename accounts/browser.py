@@ -16,6 +16,7 @@ from accounts.models import MailedLink, Session, SignInChallenge
 from accounts.selectors import LiveSession, live_session
 from accounts.selectors.factors import standing_challenge
 from accounts.selectors.mail import standing_link
+from accounts.upstream_browser import forget_unlinked
 from accounts.vocabulary import LinkPurpose
 from realms.models import Realm
 
@@ -50,8 +51,10 @@ def current(request: HttpRequest, *, realm: Realm, now: datetime) -> LiveSession
 def forget(request: HttpRequest, realm: Realm) -> None:
     """Have the browser hold no session for a realm any more; those of other realms and the admin's stay.
 
-    This ends no session: `end_session` does.
+    What waits for somebody to take it for theirs goes too: whoever comes next is not asked about it. This ends no
+    session: `end_session` does.
     """
+    forget_unlinked(request, realm)
     rest = {slug: sid for slug, sid in _sids(request).items() if slug != realm.slug}
     if rest:
         request.session[SIDS] = rest

@@ -82,6 +82,18 @@ def test_who_was_signed_in_before_is_not_who_is_linked(visit: Visit, ana: User, 
     assert UpstreamLink.objects.get().user == ana
 
 
+def test_an_identity_goes_with_who_signs_out(visit: Visit, ana: User, realm: Realm) -> None:
+    """Whoever sits down next at the browser is not asked whether it is theirs."""
+    visit.come_back()
+    visit.sign_in("ana")
+    assert post(visit.browser, "/logout/confirm", {"go": "on"}).status_code == 200
+    make_person("bea", realm=realm)
+    visit.sign_in("bea")
+    assert visit.browser.get(LINK).status_code == 404
+    assert decide(visit.browser).status_code == 404
+    assert not UpstreamLink.objects.exists()
+
+
 def test_the_answer_may_be_no(visit: Visit, ana: User) -> None:
     visit.come_back()
     visit.sign_in()

@@ -103,4 +103,5 @@ def _normal(uri: str) -> tuple[str, str, int | None, str]:
     parts = urlsplit(uri)
     if "@" in parts.netloc or not parts.hostname:
         raise ValueError("An address with a user name, or without a host.")
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme), parts.path
+    port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
+    return parts.scheme, parts.hostname, port, parts.path

@@ -146,6 +146,7 @@ def test_another_method_is_refused(method: object) -> None:
         f"{ISSUER}/token/",
         f"{ISSUER}/TOKEN",
         f"{ISSUER}//token",
+        f"{ISSUER}:0/token",
         f"{ISSUER}/x/../token",
         f"{ISSUER}:8443/token",
         f"{ISSUER}/realms/other/token",

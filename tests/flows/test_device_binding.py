@@ -24,7 +24,7 @@ from tests.second_factors import fitting, give_totp
 from tests.tokens.clients import API, basic, register
 from tokens.models import Grant
 from tokens.rotation import GRACE
-from tokens.services.devices import purge_forgotten_devices
+from tokens.services.devices import MOST_KEPT, purge_forgotten_devices
 
 pytestmark = pytest.mark.spec("issue 4, a refresh token bound to a device is refused from another")
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
@@ -221,6 +221,28 @@ def test_a_device_that_nobody_used_for_400_days_is_deleted_and_one_with_a_grant_
     assert purge_forgotten_devices(now + timedelta(days=401)) == 1
     assert not Device.objects.filter(pk=forgotten.pk).exists()
     assert Device.objects.count() == 1
+
+
+def test_of_very_many_devices_of_one_person_the_last_used_are_kept(
+    browser: Browser, ana: User, realm: Realm, now: datetime
+) -> None:
+    """A program that signs in on the page and keeps no cookies is another device each time."""
+    at_a_browser(browser)  # the grant keeps it
+    Device.objects.update(last_used_at=now, created_at=now)
+    ben = make_person("ben", realm=realm)
+    for person, count in ((ana, MOST_KEPT + 3), (ben, MOST_KEPT)):
+        moments = [now + timedelta(minutes=minute) for minute in range(1, count + 1)]
+        Device.objects.bulk_create(
+            Device(user=person, kind="browser", name="new", created_at=moment, last_used_at=moment)
+            for moment in moments
+        )
+    Device.objects.create(user=ana, kind="browser", name="x", created_at=now, last_used_at=now, operator_trust=0)
+    assert purge_forgotten_devices(now + timedelta(hours=12)) == 0
+    assert purge_forgotten_devices(now + timedelta(days=2)) == 3
+    kept = Device.objects.filter(user=ana, name="new")
+    assert (kept.count(), kept.earliest("last_used_at").last_used_at) == (MOST_KEPT, now + timedelta(minutes=4))
+    assert Device.objects.filter(user=ana).exclude(name="new").count() == 2
+    assert Device.objects.filter(user=ben).count() == MOST_KEPT
 
 
 def test_the_cookie_of_a_garbled_list_is_renewed_by_a_sign_in(browser: Browser, ana: User) -> None:

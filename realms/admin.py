@@ -8,12 +8,13 @@ from django.utils.html import format_html
 
 from realms.forms import RealmForm
 from realms.models import Realm
+from realms.narrowed_lists import NarrowedLists
 from realms.services import change_logo
 from realms.templatetags.signet_realms import logo_of
 
 
 @admin.register(Realm)
-class RealmAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class RealmAdmin(NarrowedLists):
     """The issuer and the slug stand in every token and address that is out: they can only be read."""
 
     form = RealmForm

@@ -33,6 +33,7 @@ from accounts.services.people import (
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
 from realms.models import Realm
+from realms.narrowed_lists import NarrowedLists
 
 _only_gets = method_decorator(require_http_methods(["GET", "HEAD"]))
 _only_pages = method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
@@ -67,7 +68,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(NarrowedLists, UserAdmin):  # type: ignore[type-arg]
     """People."""
 
     form = PersonChangeForm

@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.vocabulary import ROLE_GROUPS
 from audit.services import record
 from audit.vocabulary import EventName
+from realms.narrowed_lists import NarrowedLists
 
 
 def is_owner(request: HttpRequest) -> bool:
@@ -24,7 +25,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin):
+class RoleAdmin(NarrowedLists, GroupAdmin):
     """Groups. Those of the roles are made by `migrate` and can only be read; owners may make others."""
 
     list_display = ("name", "made_by")

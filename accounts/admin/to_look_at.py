@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest, HttpResponse
 
+from realms.narrowed_lists import NarrowedLists
 
-class SoundSelections(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+
+class SoundSelections(NarrowedLists):
     """Rows whose keys are no numbers: what is selected has to be such a key."""
 
     def response_action(self, request: HttpRequest, queryset: Any, *where: Any) -> HttpResponse | None:

@@ -28,13 +28,14 @@ from keys.overview import RingOverview, overview
 from keys.services.minting import prove_master_secret
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import rotate
+from realms.narrowed_lists import NarrowedLists
 
 _only_pages = method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
 _EVENTS_SHOWN = 20
 
 
 @admin.register(KeyRing)
-class KeyRingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class KeyRingAdmin(NarrowedLists):
     """Django's own add and change views write rows in a transaction; these call services instead."""
 
     list_display = ("name", "realm", "signer", "takes_over", "attention")
@@ -67,10 +68,6 @@ class KeyRingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     def attention(self, ring: KeyRing) -> bool:
         """Whether nothing is overdue."""
         return not _overview(ring).warnings
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what the filter of the list needs."""
-        return lookup.startswith("realm__") and super().lookup_allowed(lookup, value, cast("Any", request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, under a plain title."""

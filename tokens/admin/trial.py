@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
@@ -15,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts.admin.acting import acting
 from keys.errors import KeysError
 from realms.models import Realm
+from realms.narrowed_lists import NarrowedLists
 from realms.selectors import DEFAULT_SLUG
 from tokens.models import Client
 from tokens.services.trial import (
@@ -31,7 +31,7 @@ from tokens.services.trial import (
 _TRIAL = "signet.trial"  # in the operator's session: the one that was begun last
 
 
-class TrialPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class TrialPages(NarrowedLists):
     """The two pages, as a part of the clients' admin; they take the permission to change a client."""
 
     def try_it(self, request: HttpRequest, pk: int) -> HttpResponse:

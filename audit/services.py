@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from audit.hooks import personal_fields
 from audit.models import Event
 from audit.vocabulary import EventName
 
@@ -37,6 +38,31 @@ def record(
     event = _event(name, realm=realm, actor=actor, target=target, now=now, reason=reason, details=details)
     event.save(force_insert=True)
     _log(event)
+
+
+def open_personal_fields(event: Event, *, actor: str, now: datetime) -> Mapping[str, str] | None:
+    """Open where somebody was, and write down that it was opened: whoever looks leaves a trace too.
+
+    Arguments:
+        event: whose fields they are.
+        actor: opaque id of who looks; they have the permission `VIEW_PERSONAL`.
+        now: aware time.
+
+    Returns:
+        The fields; None where there are none, or none that anybody can open any more, and then nothing is written.
+    """
+    found = personal_fields(event)
+    if found is not None:
+        person = event.actor.removeprefix("user:") if event.actor.startswith("user:") else event.target
+        record(
+            EventName.PERSONAL_FIELDS_OPENED,
+            realm=event.realm,
+            actor=actor,
+            target=str(event.pk),
+            now=now,
+            details={"subject": person},
+        )
+    return found
 
 
 def record_each(

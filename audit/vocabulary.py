@@ -29,6 +29,7 @@ class EventName(StrEnum):
     FACTORS_RESET = "factors.reset"
     LIMIT_LIFTED = "limit.lifted"
     PERSON_COPIED = "person.copied"
+    PERSONAL_FIELDS_OPENED = "personal_fields.opened"
     REGISTRATION_REFUSED = "registration.refused"
     REGISTRATION_LIMITED = "registration.limited"
     MEMBERSHIP_CHANGED = "membership.changed"

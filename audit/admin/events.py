@@ -8,13 +8,16 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from audit.admin.filters import TAKEN, DayFilter, NameFilter, PersonFilter, RealmFilter, TargetFilter
-from audit.hooks import SEALED, VIEW_PERSONAL, personal_fields
+from audit.hooks import SEALED, VIEW_PERSONAL
 from audit.models import Event
 from audit.selectors import matching, places
+from audit.services import open_personal_fields
+from realms.acting import actor_of
 
 _MOST_COUNTED = 5_000
 
@@ -86,8 +89,14 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
 
     @admin.display(description="personal")
     def personal(self, event: Event) -> SafeString | str:
-        """Where somebody was, opened; nothing once they are deleted, with whom the key of it went."""
-        return _list(personal_fields(event) or {})
+        """Where somebody was, as the page opened it; nothing once they are deleted, with whom the key of it went."""
+        return _list(getattr(event, "opened", None) or {})
+
+    def render_change_form(self, request: HttpRequest, context: Any, *how: Any, obj: Any = None, **more: Any) -> Any:
+        """The page of an event; what is personal is opened for those who may see it, and that leaves an event."""
+        if obj is not None and request.user.has_perm(VIEW_PERSONAL):
+            obj.opened = open_personal_fields(obj, actor=actor_of(request), now=timezone.now())
+        return super().render_change_form(request, context, *how, obj=obj, **more)
 
     def get_fields(self, request: HttpRequest, obj: Event | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """What is personal is opened for those alone who have the permission."""

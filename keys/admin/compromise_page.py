@@ -10,13 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import reports
-from keys.admin.acting import actor_of
 from keys.admin.rotation_page import tell
 from keys.errors import CompromiseRefused, KeysError
 from keys.forms import CompromiseForm
 from keys.models import KeyPair
 from keys.services.compromise import CompromiseReport, compromise, preview
 from keys.services.rotation import rotate
+from realms.acting import actor_of
 
 
 def compromise_page(key_admin: Any, request: HttpRequest, key: KeyPair) -> HttpResponse:

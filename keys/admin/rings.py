@@ -18,7 +18,6 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
 from audit.selectors import events_about
-from keys.admin.acting import actor_of
 from keys.admin.rotation_page import rotation_page, tell
 from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.errors import KeysError
@@ -28,6 +27,7 @@ from keys.overview import RingOverview, overview
 from keys.services.minting import prove_master_secret
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import rotate
+from realms.acting import actor_of
 from realms.narrowed_lists import NarrowedLists
 
 _only_pages = method_decorator(require_http_methods(["GET", "HEAD", "POST"]))

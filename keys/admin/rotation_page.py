@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys import reports
-from keys.admin.acting import actor_of
 from keys.errors import KeysError
 from keys.forms import RotationForm
 from keys.models import KeyRing
 from keys.services.rotation import RotationReport, preview, rotate
+from realms.acting import actor_of
 
 
 def rotation_page(ring_admin: Any, request: HttpRequest, ring: KeyRing) -> HttpResponse:

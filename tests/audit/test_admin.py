@@ -110,6 +110,32 @@ class TestPersonalFields:
         browser = self.viewer("view_event", "view_personal")
         assert "address 192.0.2.77 user_agent Browser/1" in words(browser.get(f"{LIST}{sealed.pk}/change/"))
 
+    def test_leave_an_event_in_the_persons_history_whenever_they_are_opened(self, sealed: Event) -> None:
+        browser, subject = self.viewer("view_event", "view_personal"), sealed.target
+        browser.get(LIST)
+        browser.get(f"{LIST}{sealed.pk}/history/")
+        opened = Event.objects.filter(name=EventName.PERSONAL_FIELDS_OPENED)
+        assert not opened.exists()
+        for times in (1, 2):
+            browser.get(f"{LIST}{sealed.pk}/change/")
+            assert opened.count() == times
+        viewer = User.objects.get(username_canonical="viewer")
+        event = opened.latest("id")
+        assert (event.actor, event.target, event.realm) == (f"user:{viewer.subject}", str(sealed.pk), sealed.realm)
+        assert event.details == {"subject": subject}
+        page = browser.get(LIST, {"person": subject})
+        assert "personal_fields.opened" in words(page)
+        assert f'href="{LIST}{sealed.pk}/change/"' in page.content.decode()
+
+    def test_leave_none_where_nothing_is_opened(self, sealed: Event) -> None:
+        self.viewer("view_event").get(f"{LIST}{sealed.pk}/change/")
+        User.objects.get(username_canonical="ana").delete()
+        owner = make_person("root", realm=None, is_staff=True, is_superuser=True)
+        browser = Browser()
+        browser.force_login(owner)
+        browser.get(f"{LIST}{sealed.pk}/change/")
+        assert not Event.objects.filter(name=EventName.PERSONAL_FIELDS_OPENED).exists()
+
     def test_are_on_no_page_of_anybody_else(self, sealed: Event) -> None:
         browser = self.viewer("view_event", "view_user")
         for address in (f"{LIST}{sealed.pk}/change/", LIST, "/admin/accounts/user/attempts/"):

@@ -7,6 +7,7 @@ from datetime import datetime
 from audit.hooks import personal_fields
 from audit.models import Event
 from audit.vocabulary import EventName
+from realms.models import Realm
 
 logger = logging.getLogger("signet.audit")
 
@@ -63,6 +64,17 @@ def open_personal_fields(event: Event, *, actor: str, now: datetime) -> Mapping[
             details={"subject": person},
         )
     return found
+
+
+def record_realm_changed(realm: Realm, differs: Mapping[str, str], actor: str, now: datetime) -> None:
+    """Append the event of a realm that is another now.
+
+    Arguments:
+        differs: what was before and what is now, by the column's name.
+        actor: opaque id of who did it.
+        now: aware time of the change.
+    """
+    record(EventName.REALM_CHANGED, realm=realm.slug, actor=actor, target=realm.issuer, now=now, details=differs)
 
 
 def record_each(

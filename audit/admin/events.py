@@ -92,11 +92,19 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         """Where somebody was, as the page opened it; nothing once they are deleted, with whom the key of it went."""
         return _list(getattr(event, "opened", None) or {})
 
-    def render_change_form(self, request: HttpRequest, context: Any, *how: Any, obj: Any = None, **more: Any) -> Any:
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,  # noqa: FBT001, FBT002  (Django's)
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
         """The page of an event; what is personal is opened for those who may see it, and that leaves an event."""
         if obj is not None and request.user.has_perm(VIEW_PERSONAL):
             obj.opened = open_personal_fields(obj, actor=actor_of(request), now=timezone.now())
-        return super().render_change_form(request, context, *how, obj=obj, **more)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_fields(self, request: HttpRequest, obj: Event | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """What is personal is opened for those alone who have the permission."""

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from accounts.models import UpstreamProvider
 from accounts.services.upstreams import Keep, change_provider, create_provider
-from audit.services import record
-from audit.vocabulary import EventName
+from audit.services import record_realm_changed
 from idp_project.configuration.difference import Change
 from idp_project.configuration.document import Kind, Members, Place
 from idp_project.configuration.schema import (
@@ -96,14 +95,7 @@ class Rows:
             if name != "direct_sign_in"
         }
         if details:
-            record(
-                EventName.REALM_CHANGED,
-                realm=realm.slug,
-                actor=self.actor,
-                target=realm.issuer,
-                now=self.now,
-                details=details,
-            )
+            record_realm_changed(realm, details, self.actor, self.now)
 
     def _apply_ring(self, change: Change, members: Members) -> None:
         policy = policy_in(members)

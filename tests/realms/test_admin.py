@@ -4,6 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.models import User
+from audit.models import Event
+from audit.vocabulary import EventName
 from keys.models import KeyRing
 from realms.models import Realm
 from realms.vocabulary import Registration
@@ -90,6 +93,23 @@ def test_who_makes_accounts_is_the_operators_to_say(operator: Browser, realm: Re
 def test_whether_a_second_factor_is_demanded_is_too(operator: Browser, realm: Realm) -> None:
     assert operator.post(page_of(realm), {**SOUND, "require_second_factor": "on"}).status_code == 302
     assert Realm.objects.get().require_second_factor
+
+
+@pytest.mark.spec("issue: realms and their policy; sealed audit events")
+def test_what_was_changed_stands_in_the_audit(operator: Browser, realm: Realm) -> None:
+    sent = {**SOUND, "require_second_factor": "on", "registration": "open", "access_token_lifetime": "5 minutes"}
+    assert operator.post(page_of(realm), sent).status_code == 302
+    event = Event.objects.get(name=EventName.REALM_CHANGED)
+    assert (event.realm, event.target) == (realm.slug, realm.issuer)
+    assert event.actor == f"user:{User.objects.get().subject}"
+    assert event.details == {
+        "require_second_factor": "False → True",
+        "registration": "closed → open",
+        "access_token_lifetime": "PT10M → PT5M",
+    }
+    assert operator.post(page_of(realm), sent).status_code == 302
+    assert operator.post(page_of(realm), {**sent, "access_token_lifetime": "16 minutes"}).status_code == 200
+    assert Event.objects.filter(name=EventName.REALM_CHANGED).count() == 1, "nothing was changed"
 
 
 def test_issuer_and_slug_stay_as_they_are(operator: Browser, realm: Realm) -> None:

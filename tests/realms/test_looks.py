@@ -5,6 +5,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from audit.models import Event
+from audit.vocabulary import EventName
 from realms import views
 from realms.models import Logo, Realm
 from realms.pictures import picture_of
@@ -76,6 +78,15 @@ def test_what_pages_can_not_show_is_refused(
     realm.refresh_from_db()
     assert (realm.accent, realm.accent_dark, realm.logo_digest) == ("", "", "")
     assert not Logo.objects.exists()
+
+
+def test_another_logo_stands_in_the_audit(operator: Browser, realm: Realm) -> None:
+    for sent in ({"picture": SimpleUploadedFile("x", png())}, {"without_picture": "on"}, {"without_picture": "on"}):
+        assert operator.post(page_of(realm), {**SOUND, **sent}).status_code == 302
+    told = [event.details["logo"] for event in Event.objects.filter(name=EventName.REALM_CHANGED).order_by("id")]
+    digest = told[0].removeprefix(" → ")
+    assert digest
+    assert told == [f" → {digest}", f"{digest} → "]
 
 
 def test_a_logo_is_exchanged_kept_and_removed(operator: Browser, browser: Browser, realm: Realm) -> None:

@@ -8,7 +8,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from accounts.acr import PASSWORD
-from accounts.errors import HashingBusy, SignInRefused
+from accounts.budget import ACCOUNT_AND_ADDRESS
+from accounts.errors import HashingBusy, SignInRefused, TooManyAttempts
 from accounts.models import User
 from accounts.passwords import prepared
 from accounts.selectors import Candidate, sign_in_candidate
@@ -83,6 +84,37 @@ def sign_in(
         sealed_key = candidate.personal_key or make_personal_key(person, now=now)
         record_proof(person, _METHODS, realm=realm, now=now, whereabouts=whereabouts, sealed_key=sealed_key)
     return SignedIn(person, candidate.roles or (), now, _METHODS)
+
+
+def knows_password(person: User, password: str, *, whereabouts: Whereabouts, now: datetime) -> bool:
+    """Whether somebody who is signed in knows their password: within the limits of a sign-in, which it is not.
+
+    Arguments:
+        password: as typed; never logged, never kept.
+        whereabouts: where they are; the address counts for the limits.
+        now: aware time of the attempt.
+
+    Raises:
+        TooManyAttempts: a limit is reached; nothing was hashed.
+        HashingBusy: this process hashes enough passwords already.
+    """
+    username, address = person.username, whereabouts.address
+    places = reserve(username=username, address=address, now=now)
+    theirs = reserve_person(username=username, subject=person.subject, address=address, now=now)
+    if theirs is None:
+        raise TooManyAttempts(ACCOUNT_AND_ADDRESS.interval)
+    held = (*places, *theirs)
+    try:
+        matches = person.check_password(password)
+    except HashingBusy:
+        give_back(held)
+        raise
+    if matches:
+        give_back(held)
+    else:
+        candidate = sign_in_candidate(username, realm=None)
+        _record_refusal(candidate, "wrong_password", held, whereabouts, slug="", now=now)
+    return matches
 
 
 def record_proof(

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from functools import update_wrapper
 from http import HTTPStatus
+from math import ceil
 from typing import Any, cast
 from urllib.parse import urlencode
 
 from csp.decorators import csp_update
+from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -17,8 +19,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
+from accounts.errors import TooManyAttempts
 from accounts.models import User
 from accounts.services.people import record_person_changed
+from accounts.services.sign_in import knows_password
+from accounts.views.passkey_forms import whereabouts_of
 from idp_project.operators.pages import passkey_options, passkey_page, second_factor_page, set_up_page
 from idp_project.operators.proof import keep_after_new_password, second_factor_due, still_counts
 
@@ -92,7 +97,12 @@ class OperatorSite(AdminSite):
         return super().login(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Django's page for one's own password; a change leaves an event, and this session alone goes on."""
+        """Django's page for one's own password; a change leaves an event, and this session alone goes on.
+
+        Whoever holds somebody else's session guesses at the old one no faster than at a sign-in.
+        """
+        if request.method == "POST" and not self._may_try(request):
+            return cast("TemplateResponse", HttpResponseRedirect(request.path))
         with transaction.atomic():
             response = super().password_change(request, extra_context)
             if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
@@ -100,3 +110,15 @@ class OperatorSite(AdminSite):
                 record_person_changed(person, fields=["password"], actor=f"user:{person.subject}", now=now)
                 keep_after_new_password(request, person, now=now)
         return response
+
+    @staticmethod
+    def _may_try(request: HttpRequest) -> bool:
+        """Whether the old password may be looked at; the operator is told where the limit is reached."""
+        person, old = cast("User", request.user), request.POST.get("old_password", "")
+        try:
+            knows_password(person, old, whereabouts=whereabouts_of(request), now=timezone.now())
+        except TooManyAttempts as error:
+            wait = ceil(error.retry_after.total_seconds())
+            messages.error(request, f"There were too many attempts. Try again in {wait} seconds.")
+            return False
+        return True  # a wrong one is told by Django's form

@@ -13,7 +13,7 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from accounts import totp
-from accounts.budget import SECOND_FACTOR_PERSON
+from accounts.budget import ACCOUNT_AND_ADDRESS, SECOND_FACTOR_PERSON
 from accounts.cookie_sessions import SIDS
 from accounts.models import AttemptBudget, TotpSecret, User
 from accounts.selectors.factors import seed_of
@@ -236,6 +236,19 @@ class TestTheMark:
             assert not inside(other)
         event = Event.objects.get(name=EventName.PERSON_CHANGED)
         assert (event.target, event.details["fields"]) == (root.subject, "password")
+
+    @pytest.mark.spec("issue: brute force: parallel guesses at password meet limits shared by the workers")
+    def test_is_no_leave_to_guess_at_the_password(self, whole: Browser, root: User, now: datetime) -> None:
+        new = {"new_password1": "another good password", "new_password2": "another good password"}
+        for _ in range(ACCOUNT_AND_ADDRESS.burst):
+            page = whole.post("/admin/password_change/", {"old_password": "a wrong password", **new})
+            assert "Your old password was entered incorrectly" in page.content.decode()
+        assert Event.objects.filter(name=EventName.SIGN_IN_REFUSED, target=root.subject).count() == 10
+        refused = whole.post("/admin/password_change/", {"old_password": PASSWORD, **new}, follow=True)
+        assert "There were too many attempts." in refused.content.decode()
+        root.refresh_from_db()
+        assert root.check_password(PASSWORD)
+        assert b"too many attempts" in login(Browser()).content, "the limit is that of the sign-in"
 
     def test_and_the_sign_in_go_with_a_reset_of_the_factors(self, whole: Browser, root: User, now: datetime) -> None:
         with time_machine.travel(now + timedelta(minutes=1), tick=True):

@@ -70,7 +70,7 @@ def userinfo(app: App, token: str, text: str | None, *, scheme: str = "DPoP", me
 
 
 class TestTokens:
-    @pytest.mark.spec("RFC 9449 §5 token-type, §6.1 cnf, §5 refresh-bound")
+    @pytest.mark.spec("RFC 9449 §5 token-type, §6.1 cnf, §5 refresh-bound", "RFC 9700 §2.2.1 sender-constrained")
     def test_the_tokens_of_a_code_are_bound_to_the_key(self, phone: App, realm: Realm, now: datetime) -> None:
         answer = redeem(phone, proof(now=now), phone.code(scope=OFFLINE))
         assert (answer.status_code, answer.json()["token_type"]) == (200, "DPoP")
@@ -369,7 +369,7 @@ class TestUserinfo:
         assert (again.status_code, again.json()["error"]) == (401, "invalid_dpop_proof")
         assert again["WWW-Authenticate"] == f'DPoP error="invalid_dpop_proof", {ALGORITHMS}'
 
-    @pytest.mark.spec("RFC 9449 §7.2 no-downgrade")
+    @pytest.mark.spec("RFC 9449 §7.2 no-downgrade", "RFC 9700 §4.9.3 sender-constrained, §4.10 sender-constrained")
     def test_it_is_no_bearer_token(self, phone: App, now: datetime) -> None:
         token = redeem(phone, proof(now=now), phone.code()).json()["access_token"]
         header = userinfo(phone, token, None, scheme="Bearer")

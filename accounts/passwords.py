@@ -55,11 +55,11 @@ def little_more_than(text: str, words: Iterable[str]) -> bool:
         text: the password.
         words: such as the realm's name, the user name and the address; short ones are passed over.
     """
-    rest = prepared(text).casefold()
+    whole = rest = prepared(text).casefold()
     known = {part for word in words for part in _parts(word)}
     for word in sorted(known, key=len, reverse=True):
         rest = rest.replace(word, "")
-    return len(rest) < _LEFT_BESIDE_CONTEXT
+    return rest != whole and len(rest) < _LEFT_BESIDE_CONTEXT
 
 
 def _parts(words: str) -> Iterable[str]:

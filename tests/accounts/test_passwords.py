@@ -103,6 +103,11 @@ def test_short_names_do_not_hollow_a_password_out() -> None:
     assert not little_more_than("aeaeaeaeaeaeaeae", ["a", "e", "ae"])
 
 
+def test_what_is_only_short_is_not_called_a_name() -> None:
+    assert not little_more_than("short", ["signet"])
+    assert little_more_than("signet", ["signet"])
+
+
 @given(st.text(alphabet="ab", min_size=1, max_size=40))
 def test_what_is_repeated_gives_the_whole(text: str) -> None:
     unit = unit_of(text)

@@ -7,6 +7,9 @@ from idp_project.views import FrontView, LiveView, ReadyView
 from tokens.endpoints import DISCOVERY, METADATA
 from tokens.views.service import DiscoveryView
 
+handler404 = "idp_project.views.not_found"
+handler500 = "idp_project.views.broken"
+
 below_an_issuer = [path("", include(app)) for app in ("keys.urls", "tokens.urls", "accounts.urls", "realms.urls")]
 
 # RFC 8414 §3.1 puts the well-known part between the host and the issuer's path.

@@ -1,17 +1,40 @@
 """What stands above the realms: the front page, and the probes of whoever runs the server."""
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
+from django.views.defaults import page_not_found, server_error
 from rest_framework.request import Request
 
+from accounts.views.page import language_of
 from keys import api
 from tokens.endpoints import directory
 from tokens.protocol import json_response
 from tokens.views.base import JsonView, to_http
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for an address that there isn't, in the person's language (`handler404`)."""
+    return _in_their_language(request, lambda: page_not_found(request, exception))
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """The page for a fault of ours, in the person's language (`handler500`)."""
+    return _in_their_language(request, lambda: server_error(request))
+
+
+def _in_their_language(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
+    _chosen, language = language_of(request)
+    with translation.override(language):
+        response = answer()
+    response["Content-Language"] = language
+    patch_vary_headers(response, ["Accept-Language"])
+    return response
 
 
 class FrontView(JsonView):

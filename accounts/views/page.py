@@ -29,6 +29,20 @@ BUSY = gettext_lazy("The server is busy. Try again in a few seconds.")
 _FORM = "application/x-www-form-urlencoded"
 
 
+def language_of(request: HttpRequest) -> tuple[str, str]:
+    """In which language to answer a person.
+
+    Returns:
+        The one that `ui_locales` asks for and that there is, "" for none; and the one to answer in, which is this one
+        or else the browser's.
+    """
+    offered = [code for code, _name in settings.LANGUAGES]
+    wished = locales.tags_of(locales.ui_locales_in(str(request.META.get("QUERY_STRING", ""))))
+    chosen = locales.offered_of(wished, offered) or ""
+    accepted = locales.tags_accepted(request.headers.get("Accept-Language", ""))
+    return chosen, chosen or locales.offered_of(accepted, offered) or settings.LANGUAGE_CODE
+
+
 def notice(request: HttpRequest, title: str, text: str, *, status: HTTPStatus) -> HttpResponse:
     """A page that says what is wrong and what to do.
 
@@ -74,11 +88,7 @@ class Page(View):
         self, request: HttpRequest, *_args: object, realm: str = DEFAULT_SLUG, **_kwargs: object
     ) -> HttpResponseBase:
         """Answer in the person's language."""
-        offered = [code for code, _name in settings.LANGUAGES]
-        wished = locales.tags_of(locales.ui_locales_in(str(request.META.get("QUERY_STRING", ""))))
-        self.chosen_language = locales.offered_of(wished, offered) or ""
-        accepted = locales.tags_accepted(request.headers.get("Accept-Language", ""))
-        language = self.chosen_language or locales.offered_of(accepted, offered) or settings.LANGUAGE_CODE
+        self.chosen_language, language = language_of(request)
         with translation.override(language):
             answer = self.answer(request, realm)
         if isinstance(answer, HttpResponse) and answer.content:

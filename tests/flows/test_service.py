@@ -7,10 +7,10 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from django.views.defaults import server_error
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from idp_project.views import broken
 from keys.algorithms import Purpose
 from realms.models import Realm
 from tests.flows.test_direct_sign_in import sign_in
@@ -125,10 +125,20 @@ def test_a_page_that_there_is_not_looks_like_the_others(path: str, browser: Brow
     assert b"signet/pages.css" in answer.content
 
 
+@pytest.mark.spec("issue 4, Pages: translated")
+def test_a_page_that_there_is_not_says_so_in_the_persons_language(browser: Browser, realm: Realm) -> None:
+    answer = browser.get("/nowhere", headers={"accept-language": "de-AT,de;q=0.9"})
+    assert (answer.status_code, answer["Content-Language"], answer["Vary"]) == (404, "de", "Accept-Language")
+    assert '<html lang="de">' in answer.text
+    assert "<h1>Nicht gefunden</h1>" in answer.text
+
+
 def test_the_page_for_a_fault_of_ours_needs_no_database(rf: RequestFactory) -> None:
-    answer = server_error(rf.get("/authorize"))
+    answer = broken(rf.get("/authorize"))
     assert answer.status_code == 500
     assert b"<h1>Something went wrong here</h1>" in answer.content
+    answer = broken(rf.get("/authorize", headers={"accept-language": "fr"}))
+    assert "<h1>Quelque chose s’est mal passé ici</h1>" in answer.text
 
 
 def test_another_host_is_refused(browser: Browser, realm: Realm) -> None:

@@ -65,6 +65,9 @@ class SecondFactorView(SecondProofPage):
         try:
             methods = prove_code(person=asked.person, typed=typed, realm=self.realm, address=peer, now=now)
         except FactorRefused as error:
-            raise Refused(gettext("This code is wrong, or it was used already. Wait for the next one.")) from error
+            text = gettext("This code is wrong, or it was used already. Wait for the next one.")
+            if not fields["code"]:
+                text = gettext("This recovery code is wrong, or it was used already. Try another one.")
+            raise Refused(text) from error
         self.finish(request, asked, methods=methods, now=now)
         return see_other(following or self.link("signed-in"))

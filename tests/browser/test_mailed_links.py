@@ -14,9 +14,13 @@ ADDRESS = "nora@example.net"
 
 def test_registers_confirms_and_chooses_another_password(person: Person, site: Site) -> None:
     person.open("/register")
-    person.type(username="nora", email=ADDRESS, password="short")
+    person.type(username="nora", email="nora", password=site.password)
+    person.press("register-submit", status=422)
+    expect(person.page.locator("#email")).to_be_focused()
+    person.type(email=ADDRESS, password="short")
     person.press("register-submit", status=422)
     expect(person.page.locator("#password-error")).to_be_visible()
+    expect(person.page.locator("#password")).to_be_focused()
     person.type(password=site.password)
     person.press("register-submit")
     expect(person.page.locator("#awaited-email")).to_have_text(ADDRESS)

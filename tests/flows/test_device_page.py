@@ -146,6 +146,11 @@ class TestRefusals:
             assert b"<script>" not in answer.content
         assert not Grant.objects.exists()
 
+    @pytest.mark.spec("issue 4, Pages: translated")
+    def test_the_refusal_speaks_the_persons_language(self, device: Device) -> None:
+        device.app.browser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+        assert "Dieser Code ist falsch, abgelaufen oder wurde schon verwendet." in device.page(user_code=WRONG).text
+
     @pytest.mark.spec("RFC 8628 §5.1")
     def test_a_used_and_a_wrong_code_are_refused_alike(self, device: Device) -> None:
         codes = device.codes()

@@ -127,6 +127,7 @@ class TestProving:
         codes_of(ana, now - AGO)
         post(browser)
         answer = send(browser, recovery_code="0000-0000-0000-0000", next=NEXT)
+        assert "Try another one." in answer.text  # none comes by itself, as an app's next one does
         page = Elements(answer.content)
         assert answer.status_code == 422
         assert page.one(id="second-factor-error")["role"] == "alert"

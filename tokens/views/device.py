@@ -52,8 +52,9 @@ class DeviceView(ProtocolPage):
             return self._sign_in(shown)
         try:
             return self._answer(request, typed, decision, live=live, now=now)
-        except UserCodeRefused as error:
-            return self._form(request, shown, alert=gettext(error.description), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        except UserCodeRefused:
+            alert = gettext("This code is wrong, or it has expired or was used already.")
+            return self._form(request, shown, alert=alert, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         except ProofDemanded as error:
             return see_other(self._back_from(step_up_page(set_up=error.set_up), shown))
         except TooManyRequests as error:

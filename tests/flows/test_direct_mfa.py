@@ -17,6 +17,7 @@ from accounts.budget import ACCOUNT_AND_ADDRESS, SECOND_FACTOR_PERSON
 from accounts.models import Membership, SignInChallenge, User
 from accounts.selectors.factors import factors_of
 from accounts.services.challenges import CHALLENGE_LIFETIME
+from accounts.services.personal import open_personal
 from accounts.services.second_factors import make_recovery_codes, remove_totp
 from audit.models import Event
 from audit.vocabulary import EventName
@@ -53,6 +54,14 @@ def complete(browser: Browser, challenge: str, code: str, path: str = "/auth/mfa
 
 def enter(browser: Browser, challenge: str, seed: bytes, **extra: Any) -> Any:
     return complete(browser, challenge, fitting(seed, timezone.now()), **extra)
+
+
+@pytest.mark.spec("issue: sign-ins keep where they came from, sealed")
+def test_the_audit_keeps_where_the_second_half_came_from(browser: Browser, seed: bytes) -> None:
+    challenge = challenge_of(browser)
+    assert enter(browser, challenge, seed, HTTP_USER_AGENT="Program/1").status_code == 200
+    found = Event.objects.get(name=EventName.SIGN_IN_SUCCEEDED)
+    assert open_personal(found) == {"address": "127.0.0.1", "user_agent": "Program/1"}
 
 
 class TestTheChallenge:

@@ -22,6 +22,7 @@ from accounts.services.second_factors import prove_code
 from accounts.services.sign_in import SignedIn
 from accounts.services.sign_in import sign_in as prove
 from accounts.vocabulary import Factor
+from accounts.whereabouts import Whereabouts
 from realms.models import Realm
 from tokens import endpoints
 from tokens.direct_errors import (
@@ -107,10 +108,11 @@ def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoc
         raise ChallengeRefused(detail="over")
     visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
     methods = _second_proof(challenge, presented.code, realm=realm, peer=request.peer, now=now)
+    whereabouts = Whereabouts(request.peer, request.headers.get("user-agent", ""))
     try:
         # A challenge whose tokens can't be made is not completed.
         with noticing_deletion(challenge.user), transaction.atomic():
-            signed_in = complete_challenge(challenge, methods=methods, now=now)
+            signed_in = complete_challenge(challenge, methods=methods, now=now, whereabouts=whereabouts)
             return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
     except ChallengeOver as error:  # somebody was faster
         raise ChallengeRefused(detail="completed") from error

@@ -6,6 +6,7 @@ from base64 import b32decode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -24,12 +25,15 @@ from accounts.services.sign_in import SignedIn
 from accounts.views.reauthentication import FRESH
 from audit.models import Event
 from audit.vocabulary import EventName
+from keys.errors import KeysError
 from realms.models import Realm
 from tests.accounts.authenticator import BE, UP, UV, Authenticator, enrol
+from tests.mailbox import Mailbox, mailbox
 from tests.pages import FORM, Elements, post
 from tests.provider import Browser, make_person, make_realm
 from tests.second_factors import fitting, give_totp, wrong
 
+__all__ = ["mailbox"]
 SECURITY, ADD, ADD_APP = "/account/security", "/account/security/passkey", "/account/security/app"
 OPTIONS = f"{ADD}/options"
 pytestmark = pytest.mark.spec("issue: add and use TOTP, recovery codes and passkeys")
@@ -74,6 +78,33 @@ def add(browser: Browser, device: Authenticator, name: str = "Laptop") -> Any:
 
 def events(name: EventName) -> list[dict[str, Any]]:
     return [event.details for event in Event.objects.filter(name=name).order_by("pk")]
+
+
+@pytest.mark.spec("issue: a factor that is added or removed is told by mail, with the change or not at all")
+class TestTheMail:
+    def test_it_speaks_for_the_realm_of_the_page_in_its_language(
+        self, signed_in: Browser, ana: User, mailbox: Mailbox
+    ) -> None:
+        User.objects.update(email="ana@example.org", email_canonical="ana@example.org", email_verified=True)
+        add(signed_in, Authenticator())
+        send(signed_in, f"{SECURITY}?ui_locales=de", remove=str(Passkey.objects.get().pk))
+        added, removed = mailbox.open()
+        assert (added.to, "A passkey was added." in str(added.body)) == (["ana@example.org"], True)
+        assert "Ein Passkey wurde entfernt." in str(removed.body)
+        assert "https://id.example.test/account/security" in str(removed.body)
+
+    @pytest.mark.parametrize("page", ["list", "passkey"])
+    def test_where_nothing_can_be_sealed_nothing_changes(
+        self, page: str, signed_in: Browser, ana: User, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        User.objects.update(email="ana@example.org", email_canonical="ana@example.org", email_verified=True)
+        passkey = enrol(Authenticator(), ana)
+        hold(signed_in, "pwd", "pop", "user", "mfa")
+        monkeypatch.setattr("accounts.services.factor_changes.post", Mock(side_effect=KeysError("None.")))
+        removing = page == "list"
+        answer = send(signed_in, SECURITY, remove=str(passkey.pk)) if removing else add(signed_in, Authenticator())
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert Passkey.objects.get() == passkey
 
 
 class TestTheList:

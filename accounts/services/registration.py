@@ -6,9 +6,10 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
-from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClosed
+from accounts.budget import ADDRESS
+from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClosed, WeakPassword
 from accounts.models import MailedLink, User
-from accounts.names import check_own_username
+from accounts.names import check_email, check_own_username
 from accounts.services.addresses import mail_confirmation
 from accounts.services.attempts import Place, give_back, reserve_registration
 from accounts.services.mailed_links import use_link
@@ -33,9 +34,10 @@ def register(
 ) -> SignedIn:
     """Make a person who is a member of a realm, without roles.
 
-    An attempt counts as soon as its answer can tell which names are taken, and isn't given back: accounts
-    are what is limited here. The hash comes before the answer, so a busy server tells nothing. Which addresses
-    are taken is told by nothing: the mailbox's owner alone reads it.
+    An attempt counts before the password is looked at, and isn't given back once its answer can tell which names
+    are taken: accounts are what is limited here. A weak password counts as a wrong one does, since a list of
+    stolen ones may be asked for it, which takes up to seconds. The hash comes before the answer, so a busy server
+    tells nothing. Which addresses are taken is told by nothing: the mailbox's owner alone reads it.
 
     Arguments:
         realm: where they will be a member; names are the whole installation's.
@@ -51,7 +53,8 @@ def register(
 
     Raises:
         RegistrationClosed: people don't register in this realm.
-        NameRefused, WeakPassword: what nobody may have; no attempt is counted.
+        NameRefused: what nobody may have; no attempt is counted.
+        WeakPassword: nobody may have such a password; it counts against the address alone.
         TooManyAttempts: a limit is reached; nothing was hashed.
         HashingBusy: this process hashes enough passwords already; no attempt is counted.
         NameTaken: somebody has the name, or one that reads the same.
@@ -60,9 +63,10 @@ def register(
         raise RegistrationClosed("Registration is closed.")
     if bool(email) != settings.IDP_CAN_MAIL:
         raise NameRefused("An email address is needed where mail is sent, and none where it isn't.")
-    person = _draft(realm=realm, username=username, password=password, email=email, now=now)
+    name = check_own_username(username)
+    places = reserve_registration(address=address, email=check_email(email), now=now)
+    person = _draft(places, realm=realm, username=name, password=password, email=email, now=now)
     person.email = ""  # until it is confirmed
-    places = _hashed(person, password, reserve_registration(address=address, email=email, now=now))
     try:
         with transaction.atomic():
             whereabouts = Whereabouts(address, user_agent)
@@ -93,9 +97,10 @@ def register_invited(
     realm = invitation.realm
     if realm.registration == Registration.CLOSED:
         raise RegistrationClosed("Registration is closed.")
-    person = _draft(realm=realm, username=username, password=password, email=invitation.email, now=now)
+    name = check_own_username(username)
+    places = reserve_registration(address=address, now=now)
+    person = _draft(places, realm=realm, username=name, password=password, email=invitation.email, now=now)
     person.email_verified = True  # they opened what was mailed to it
-    places = _hashed(person, password, reserve_registration(address=address, now=now))
     actor = f"user:{person.subject}"
     try:
         with transaction.atomic():
@@ -110,19 +115,21 @@ def register_invited(
     return SignedIn(person, tuple(invitation.roles), now, ("pwd",))
 
 
-def _draft(*, realm: Realm, username: str, password: str, email: str, now: datetime) -> User:
-    name = check_own_username(username)
-    return draft_person(username=name, password=password, email=email, realm=realm, now=now)
-
-
-def _hashed(person: User, password: str, places: Sequence[Place]) -> Sequence[Place]:
-    """Hash the password; a server that is too busy gives the attempt back."""
+def _draft(places: Sequence[Place], *, realm: Realm, username: str, password: str, email: str, now: datetime) -> User:
+    """A person with their password hashed, not saved; what is refused gives places back."""
     try:
+        person = draft_person(username=username, password=password, email=email, realm=realm, now=now)
         person.set_password(password)
     except HashingBusy:
         give_back(places)
         raise
-    return places
+    except WeakPassword:
+        spent = [place for place in places if place.budget is ADDRESS]
+        with transaction.atomic():
+            give_back([place for place in places if place not in spent])
+            _record_limits(spent, realm=realm, now=now)
+        raise
+    return person
 
 
 def _record_taken(places: Sequence[Place], *, realm: Realm, now: datetime) -> None:

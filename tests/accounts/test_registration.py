@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from accounts import hashers
+from accounts import hashers, password_validators
 from accounts.budget import ADDRESS, REGISTRATION
 from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClosed, TooManyAttempts, WeakPassword
 from accounts.models import AttemptBudget, Membership, User
@@ -86,7 +86,28 @@ def test_a_weak_password_is_refused_unhashed(
     monkeypatch.setattr(hashers.BoundedArgon2, "encode", lambda *_args: pytest.fail("A password was hashed."))
     with pytest.raises(WeakPassword):
         attempt(open_realm, now, "anamaria.garcia", password)
-    assert spent() == 0
+    assert AttemptBudget.objects.filter(full_at__gt=now).count() == 1, "as a wrong one, and as no account"
+
+
+@pytest.mark.spec("RFC 6585 §4")
+def test_nobody_has_a_list_of_stolen_passwords_asked_without_end(
+    open_realm: Realm, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question takes up to seconds of a worker, and goes to somebody else."""
+    asked: list[str] = []
+
+    def is_breached(password: str) -> bool:
+        asked.append(password)
+        return True
+
+    monkeypatch.setattr(password_validators, "is_breached", is_breached)
+    for number in range(ADDRESS.burst):
+        with pytest.raises(WeakPassword):
+            attempt(open_realm, now, f"person{number}")
+    with pytest.raises(TooManyAttempts):
+        attempt(open_realm, now)
+    assert len(asked) == ADDRESS.burst
+    assert Event.objects.get(name=EventName.REGISTRATION_LIMITED).details == {"limit": "address"}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.acr import PASSWORD
 from accounts.budget import ACCOUNT_AND_ADDRESS
@@ -22,6 +22,8 @@ from audit.vocabulary import EventName
 from realms.models import Realm
 
 _METHODS = (PASSWORD,)
+# Shared, so that sign-ins don't wait for each other; another password is written under a lock that excludes it.
+_HOLD = "SELECT signed_out_at FROM accounts_user WHERE id = %s AND is_active FOR SHARE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def sign_in(
     candidate = sign_in_candidate(username, realm=realm)
     subject = candidate.person.subject if candidate else ""
     theirs = reserve_person(username=username, subject=subject, address=address, now=now)
+    since = candidate.person.signed_out_at if candidate else None
     try:
         matches = _password_matches(candidate, password)
     except HashingBusy:
@@ -75,15 +78,30 @@ def sign_in(
     slug, whereabouts = realm.slug if realm else "", Whereabouts(address, user_agent)
     held = (*places, *(theirs or ()))
     fault = "limited" if candidate and theirs is None else _fault(candidate, matches=matches, realm=realm)
-    if candidate is None or fault:
-        _record_refusal(candidate, fault, held, whereabouts, slug=slug, now=now)
-        raise SignInRefused(fault)
-    person = candidate.person
-    with transaction.atomic():
-        give_back(held)
-        sealed_key = candidate.personal_key or make_personal_key(person, now=now)
-        record_proof(person, _METHODS, realm=realm, now=now, whereabouts=whereabouts, sealed_key=sealed_key)
-    return SignedIn(person, candidate.roles or (), now, _METHODS)
+    if candidate is not None and not fault:
+        with transaction.atomic():
+            if _is_as_it_was(candidate.person, since):
+                give_back(held)
+                sealed_key = candidate.personal_key or make_personal_key(candidate.person, now=now)
+                record_proof(
+                    candidate.person, _METHODS, realm=realm, now=now, whereabouts=whereabouts, sealed_key=sealed_key
+                )
+                return SignedIn(candidate.person, candidate.roles or (), now, _METHODS)
+        fault = "wrong_password"
+    _record_refusal(candidate, fault, held, whereabouts, slug=slug, now=now)
+    raise SignInRefused(fault)
+
+
+def _is_as_it_was(person: User, since: datetime | None) -> bool:
+    """Whether nothing ended what the person had while the password was hashed; nothing does until the transaction ends.
+
+    Else whoever tries the old password again and again would once begin after the moment that ends all sign-ins of
+    before, with the hash of before.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [person.pk])
+        row = cursor.fetchone()
+    return row is not None and row[0] == since
 
 
 def knows_password(person: User, password: str, *, whereabouts: Whereabouts, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Whether somebody is who they say: one answer and one amount of work for everything that is wrong."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -12,6 +12,8 @@ from accounts import hashers
 from accounts.budget import ACCOUNT_AND_ADDRESS
 from accounts.errors import HashingBusy, SignInRefused, TooManyAttempts
 from accounts.models import AttemptBudget, User
+from accounts.selectors import Candidate
+from accounts.services import sign_in as sign_in_service
 from accounts.services.sign_in import SignedIn, sign_in
 from audit.models import Event
 from audit.vocabulary import EventName
@@ -155,3 +157,30 @@ def test_a_hash_with_older_parameters_is_renewed_at_a_sign_in(
         person.save()
     attempt(realm, now)
     assert "m=19456" in User.objects.get(pk=person.pk).password
+
+
+MEANWHILE: dict[str, Callable[[datetime], object]] = {
+    "another password": lambda before: User.objects.update(password="!", signed_out_at=before),
+    "disabled": lambda _before: User.objects.update(is_active=False),
+    "deleted": lambda _before: User.objects.all().delete(),
+}
+
+
+@pytest.mark.spec("threat-model.md: another password ends everything that was got with the one of before")
+@pytest.mark.parametrize("change", MEANWHILE)
+def test_who_changes_while_the_password_is_hashed_is_not_signed_in(
+    change: str, realm: Realm, ana: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment from which sign-ins count lies before this one, since the other password was hashed before it."""
+    real = sign_in_service._password_matches
+
+    def hashing(candidate: Candidate | None, password: str) -> bool:
+        matches = real(candidate, password)
+        MEANWHILE[change](now - timedelta(milliseconds=1))
+        return matches
+
+    monkeypatch.setattr(sign_in_service, "_password_matches", hashing)
+    with pytest.raises(SignInRefused, match="wrong_password"):
+        attempt(realm, now)
+    assert AttemptBudget.objects.filter(full_at__gt=now).exists(), "it counts as a guess"
+    assert not Event.objects.filter(name=EventName.SIGN_IN_SUCCEEDED).exists()

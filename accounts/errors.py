@@ -60,7 +60,7 @@ class DeviceNameRefused(AccountsError):
 
 
 class LastSuperuser(AccountsError):
-    """The only active superuser can't be deleted: nobody could make another."""
+    """The only superuser who can come in stays one: nobody could make another."""
 
 
 class PersonGone(AccountsError):

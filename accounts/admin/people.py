@@ -1,5 +1,7 @@
 """People and memberships in Django's admin. Each change leaves an event."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -19,12 +21,14 @@ from django.views.decorators.http import require_http_methods
 from accounts.admin.acting import acting
 from accounts.admin.attempts import attempts_page
 from accounts.admin.interventions import in_words, lift_page, may_do, reset_page
+from accounts.admin.last_owner import KeepsAnOwner
 from accounts.admin.roles import is_owner
 from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, PersonCreationForm
 from accounts.models import Membership, User
 from accounts.selectors import may_touch, with_rights
 from accounts.selectors.factors import factors_of
 from accounts.services.deletion import part_with
+from accounts.services.operators import hold_owners, require_an_owner
 from accounts.services.people import (
     record_membership,
     record_person_changed,
@@ -68,7 +72,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class PersonAdmin(NarrowedLists, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(NarrowedLists, KeepsAnOwner, UserAdmin):  # type: ignore[type-arg]
     """People."""
 
     form = PersonChangeForm
@@ -195,7 +199,12 @@ class PersonAdmin(NarrowedLists, UserAdmin):  # type: ignore[type-arg]
         fields = {*form.changed_data, *form.withdrawn} if change else set()
         if fields & CLAIM_COLUMNS:
             obj.updated_at = now
+        was_owner = change and User.objects.filter(pk=obj.pk, is_superuser=True).exists()
+        if was_owner:
+            hold_owners()
         super().save_model(request, obj, form, change)
+        if was_owner:
+            require_an_owner()
         if change:
             record_person_changed(obj, fields=sorted(fields), actor=acting(request), now=now)
             if "is_active" in fields and not obj.is_active:
@@ -205,18 +214,20 @@ class PersonAdmin(NarrowedLists, UserAdmin):  # type: ignore[type-arg]
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """Delete, and write the event; first their sessions end, so that clients are told."""
-        with transaction.atomic():
-            self._part_with([obj], request)
+        with transaction.atomic(), self._parting_with([obj], request):
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Delete several, with an event each."""
-        with transaction.atomic():
-            self._part_with(list(queryset), request)
+        with transaction.atomic(), self._parting_with(list(queryset), request):
             super().delete_queryset(request, queryset)
 
-    def _part_with(self, people: list[User], request: HttpRequest) -> None:
-        part_with(people, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now())
+    @contextmanager
+    def _parting_with(self, people: list[User], request: HttpRequest) -> Iterator[None]:
+        held = part_with(people, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now())
+        yield
+        if any(person.is_superuser for person in held):
+            require_an_owner()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with them; nobody needs a permission of its own for each kind of it."""

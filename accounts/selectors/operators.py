@@ -15,6 +15,11 @@ def with_rights(people: QuerySet[User]) -> QuerySet[User]:
     return people.filter(Q(is_staff=True) | Q(is_superuser=True) | grouped | permitted)
 
 
+def owners() -> QuerySet[User]:
+    """Who may do everything in the admin, and can come in."""
+    return User.objects.filter(is_superuser=True, is_active=True, is_staff=True)
+
+
 def may_touch(operator: User, person: User) -> bool:
     """Whether an operator may change a person, or anything by which that person proves who they are.
 

@@ -11,6 +11,11 @@ from django.db.models.functions import Lower
 
 from accounts.errors import LastSuperuser, PersonGone
 from accounts.models import MailedLink, User
+<<<<<<< HEAD
+=======
+from accounts.names import canonical
+from accounts.selectors.operators import owners
+>>>>>>> 5d1dfd6 (Refuse to delete or demote the last owner in the admin)
 from accounts.services.people import record_people_deleted
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
@@ -27,7 +32,7 @@ def delete_account(person: User, *, now: datetime) -> None:
         now: aware time.
 
     Raises:
-        LastSuperuser: they are the only active superuser.
+        LastSuperuser: they are the only superuser who can come in.
         PersonGone: they were deleted already.
     """
     with transaction.atomic():
@@ -40,8 +45,8 @@ def delete_account(person: User, *, now: datetime) -> None:
 
 
 def other_superusers(person: User) -> QuerySet[User]:
-    """The active superusers besides a person."""
-    return User.objects.filter(~Q(pk=person.pk), is_superuser=True, is_active=True)
+    """The superusers besides a person who can come in."""
+    return owners().exclude(pk=person.pk)
 
 
 def part_with(people: Sequence[User], *, reason: SessionEnd, actor: str, now: datetime) -> list[User]:

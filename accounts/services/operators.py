@@ -1,4 +1,4 @@
-"""Making operators: people who may sign in to the admin, with a role there."""
+"""Making operators: people who may sign in to the admin, with a role there. One owner always stays."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,8 +6,9 @@ from datetime import datetime
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from accounts.errors import UnknownRole
+from accounts.errors import LastSuperuser, UnknownRole
 from accounts.models import User
+from accounts.selectors.operators import owners
 from accounts.services.people import draft_person, record_person_changed, save_member
 from accounts.vocabulary import OperatorRole, group_of
 from realms.models import Realm
@@ -43,6 +44,24 @@ def create_operator(
         if not owner:
             _give(person, role, actor=actor, now=now)
     return person
+
+
+def hold_owners() -> None:
+    """Hold the rows of all superusers: of two who lose their rights at once the second sees that the first has.
+
+    Call it in a transaction, before the change; `require_an_owner` after it.
+    """
+    list(User.objects.filter(is_superuser=True).order_by("pk").select_for_update(of=("self",), no_key=True))
+
+
+def require_an_owner() -> None:
+    """Refuse a change after which nobody could make another owner.
+
+    Raises:
+        LastSuperuser: nobody is left; the transaction has to be undone.
+    """
+    if not owners().exists():
+        raise LastSuperuser("This is the only owner who can come in. Make somebody else one first.")
 
 
 def _give(person: User, role: OperatorRole, *, actor: str, now: datetime) -> None:

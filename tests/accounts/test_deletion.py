@@ -89,13 +89,14 @@ def test_other_people_stay_as_they_are(realm: Realm, ana: User, now: datetime) -
 
 def test_the_only_superuser_stays(now: datetime, db: None) -> None:
     root = make_person("root", realm=None, is_staff=True, is_superuser=True)
-    make_person("off", realm=None, is_superuser=True, is_active=False)
+    make_person("off", realm=None, is_staff=True, is_superuser=True, is_active=False)
+    make_person("outside", realm=None, is_superuser=True)
     make_person("staff", realm=None, is_staff=True)
     with pytest.raises(LastSuperuser):
         delete_account(root, now=now)
     assert User.objects.filter(pk=root.pk).exists()
     assert not Event.objects.filter(name=EventName.PERSON_DELETED).exists()
-    make_person("second", realm=None, is_superuser=True)
+    make_person("second", realm=None, is_staff=True, is_superuser=True)
     delete_account(root, now=now)
     assert not User.objects.filter(pk=root.pk).exists()
 
@@ -150,7 +151,7 @@ class TestRaces:
 
     def test_of_two_superusers_who_go_at_once_one_stays(self) -> None:
         now = timezone.now()
-        people = [make_person(name, realm=None, is_superuser=True) for name in ("one", "two")]
+        people = [make_person(name, realm=None, is_staff=True, is_superuser=True) for name in ("one", "two")]
         found = in_threads(*(lambda person=person: delete_account(person, now=now) for person in people))
         assert sorted(type(each).__name__ for each in found) == ["LastSuperuser", "NoneType"]
         assert User.objects.filter(is_superuser=True).count() == 1

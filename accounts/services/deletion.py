@@ -11,11 +11,7 @@ from django.db.models.functions import Lower
 
 from accounts.errors import LastSuperuser, PersonGone
 from accounts.models import MailedLink, User
-<<<<<<< HEAD
-=======
-from accounts.names import canonical
 from accounts.selectors.operators import owners
->>>>>>> 5d1dfd6 (Refuse to delete or demote the last owner in the admin)
 from accounts.services.people import record_people_deleted
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd

@@ -70,8 +70,13 @@ class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         help_text="A grant ends this long after it began, refreshed or not. Those that are out keep their end."
     )
 
-    accent = ColourField()
-    accent_dark = ColourField()
+    accent = ColourField(
+        label="Colour",
+        help_text="Of links and buttons, as #rrggbb. Words in it have to be readable on the light page.",
+    )
+    accent_dark = ColourField(
+        label="Colour, dark", help_text="The same for people whose devices prefer a dark scheme."
+    )
     picture = forms.FileField(
         label="Logo",
         required=False,
@@ -95,10 +100,7 @@ class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
             "refresh_idle_lifetime",
             "refresh_absolute_lifetime",
         ]
-        labels = {"accent": "Colour", "accent_dark": "Colour, dark"}
         help_texts = {
-            "accent": "Of links and buttons, as #rrggbb. Words in it have to be readable on the light page.",
-            "accent_dark": "The same for people whose devices prefer a dark scheme.",
             "registration": "Open: whoever comes may make an account for themselves. Invited: whoever an "
             "operator sends an invitation. Closed: operators make them.",
             "require_second_factor": "Everybody proves one to sign in; whoever has none sets one up first. "

@@ -80,6 +80,12 @@ def test_what_pages_can_not_show_is_refused(
     assert not Logo.objects.exists()
 
 
+def test_the_form_says_what_each_colour_is(operator: Browser, realm: Realm) -> None:
+    said = words(operator.get(page_of(realm)))
+    assert "Colour: Of links and buttons, as #rrggbb." in said
+    assert "Colour, dark: The same for people whose devices prefer a dark scheme." in said
+
+
 def test_another_logo_stands_in_the_audit(operator: Browser, realm: Realm) -> None:
     for sent in ({"picture": SimpleUploadedFile("x", png())}, {"without_picture": "on"}, {"without_picture": "on"}):
         assert operator.post(page_of(realm), {**SOUND, **sent}).status_code == 302

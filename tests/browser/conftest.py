@@ -9,7 +9,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.barriers import Barriers
 from tests.browser.chromium import MissingBrowser, launch
 from tests.browser.person import Person
+from tests.browser.rows import OPERATOR
 from tests.browser.site import Site, running_site
+from tests.browser.steps import enter_admin_for_the_first_time
 
 NewPerson = Callable[..., Person]
 
@@ -31,7 +33,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The running server."""
-    with running_site(tmp_path_factory.mktemp("site")) as found:
+    with running_site(tmp_path_factory.mktemp("site"), IDP_ADMIN_SECOND_FACTOR="true") as found:
         yield found
 
 
@@ -58,6 +60,25 @@ def new_person(chromium: Browser, site: Site, barriers: Barriers) -> Iterator[Ne
         context.close()
     for person in people:
         person.complain()
+
+
+@pytest.fixture(scope="session")
+def admins_cookies() -> dict[str, Any]:
+    """What the operator's browser keeps, for later ones: their app is set up at the first sign-in alone."""
+    return {}
+
+
+@pytest.fixture
+def operator(new_person: NewPerson, site: Site, admins_cookies: dict[str, Any]) -> Person:
+    """An operator at the admin's front page, who has proved a second factor."""
+    if not admins_cookies:
+        first = new_person()
+        enter_admin_for_the_first_time(first, OPERATOR, site.password)
+        admins_cookies |= first.page.context.storage_state()
+    operator = new_person(storage_state=admins_cookies)
+    operator.open("/admin/")
+    operator.reads("Overview")
+    return operator
 
 
 @pytest.fixture

@@ -55,16 +55,18 @@ class Site:
 
 
 @contextmanager
-def running_site(folder: Path) -> Iterator[Site]:
+def running_site(folder: Path, **settings: str) -> Iterator[Site]:
     """A provider on a port and a database of its own, with the rows of `tests.browser.rows`.
 
     Arguments:
         folder: where its secrets and its log go.
+        settings: what it has in its environment beside, or in place of, what `make run` gives it.
     """
     port, password = free_port(), secrets.token_urlsafe(18)
     with fresh_database() as database_url, running_callback() as callback:
         values = first_values(port=port, database_url=database_url, bundled=False)
         values |= {"IDP_WORKERS": "1", "IDP_EXPIRED_TOKENS": "false", "IDP_EMAIL_URL": f"filemail://{folder}/mail"}
+        values |= settings
         write_secret(folder / "signet.env", "".join(f"{name}={value}\n" for name, value in values.items()))
         environment = {"PATH": os.environ["PATH"], "IDP_ENV_FILE": str(folder / "signet.env")}
         for arguments in (["migrate", "--verbosity", "0"], ["bootstrap"]):

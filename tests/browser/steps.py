@@ -1,5 +1,6 @@
 """What people do again and again, and what `make pictures` does with them."""
 
+from tests.browser.authenticators import AuthenticatorApp
 from tests.browser.person import Person
 
 
@@ -29,3 +30,22 @@ def sign_in_as_operator(person: Person, username: str, password: str) -> None:
     person.type(username=username, password=password)
     person.press(person.page.get_by_role("button", name="Log in"))
     person.reads("Overview")
+
+
+def enter_admin_for_the_first_time(person: Person, username: str, password: str) -> list[str]:
+    """Sign in to an admin that asks for a second factor, and set up an app on the way.
+
+    Returns:
+        The recovery codes.
+    """
+    person.open("/admin/")
+    person.type(username=username, password=password)
+    person.press(person.page.get_by_role("button", name="Log in"))
+    person.press("set-up-begin")
+    app = AuthenticatorApp(person.page.locator("#seed").inner_text())
+    person.type(code=app.code())
+    person.press("set-up-confirm")
+    codes = person.page.locator("#recovery-codes li").all_inner_texts()
+    person.press("recovery-codes-kept")
+    person.reads("Overview")
+    return codes

@@ -4,18 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.person import Person
-from tests.browser.rows import OPERATOR
 from tests.browser.site import Site
-from tests.browser.steps import sign_in_as_operator
+from tests.browser.steps import enter_admin_for_the_first_time
 
 pytestmark = pytest.mark.spec("issue 3, Operators can")
-
-
-@pytest.fixture
-def operator(person: Person, site: Site) -> Person:
-    """An operator at the admin's front page."""
-    sign_in_as_operator(person, OPERATOR, site.password)
-    return person
 
 
 def test_rotates_and_declares_compromised(operator: Person) -> None:
@@ -41,3 +33,20 @@ def test_every_page_of_the_index_and_the_first_row_of_each_list(operator: Person
         rows = operator.page.locator('#result_list tbody a[href*="/change/"]')
         if rows.count():
             operator.press(rows.first)
+
+
+def test_the_admin_asks_for_a_second_factor(person: Person, site: Site) -> None:
+    arguments = ("create_user", "viewer", "--password-stdin", "--admin-role", "viewer", "--realm", "default")
+    site.manage(*arguments, typed=site.password)
+    codes = enter_admin_for_the_first_time(person, "viewer", site.password)
+    person.press(person.page.get_by_role("button", name="Log out"))
+    person.open("/admin/")
+    person.type(username="viewer", password=site.password)
+    person.press(person.page.get_by_role("button", name="Log in"))
+    person.open("/admin/accounts/user/")  # the password alone opens nothing
+    expect(person.page.locator("#result_list")).to_have_count(0)
+    person.type(code="000000")
+    person.press("second-factor-submit", status=422)
+    person.type(code=codes[0])
+    person.press("second-factor-submit")
+    expect(person.page.locator("#result_list")).to_be_visible()

@@ -53,7 +53,10 @@ def prove_again(live: LiveSession, now: datetime, *, page: Page, following: str)
     if not is_fresh(live, now):
         address = page.link("sign-in", following=following)
         return see_other(f"{address}&{urlencode({'login_hint': live.person.username, 'prompt': 'login'})}")
-    return see_other(page.link("second-factor", following=following)) if lacks_second_factor(live) else None
+    if not lacks_second_factor(live):
+        return None
+    browser.forget_challenge(page.request, page.realm)  # whoever left it behind, this session is to be surer
+    return see_other(page.link("second-factor", following=following))
 
 
 class ProvenPage(AccountPage):

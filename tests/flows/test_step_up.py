@@ -130,6 +130,25 @@ class TestWay:
         assert other.one(name="code")
         assert other.one(id="passkey-use-form")
 
+    @pytest.mark.spec("issue: step-up in place")
+    @pytest.mark.parametrize("way", ["client", "device", "account"])
+    def test_half_a_sign_in_of_somebody_else_is_not_asked_for_in_its_place(
+        self, app: App, ana: User, realm: Realm, now: datetime, way: str
+    ) -> None:
+        """Left behind in this browser: its person's factor would be asked for, and this one's code count as a guess."""
+        give_app(ana)
+        give_app(make_person("bea", realm=realm))
+        app.sign_in("bea")
+        if way == "client":
+            page = app.authorize(**demand("client"))["Location"]
+        elif way == "device":
+            device = register_device(realm, app.browser, now, client_id="tv", require_second_factor=True)
+            page = device.page(user_code=device.codes()["user_code"])["Location"]
+        else:
+            page = app.browser.get("/account/data")["Location"]
+        assert page.startswith(PROVE)
+        assert b"You are signed in as <strong><bdi>ana" in app.browser.get(page).content
+
     @pytest.mark.spec("RFC 9470 §5 acr-attempted")
     def test_the_hint_hides_nothing_from_who_has_no_passkey(self, app: App, ana: User, realm: Realm) -> None:
         give_app(ana)

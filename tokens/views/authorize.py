@@ -39,6 +39,7 @@ class AuthorizationPage(ProtocolPage):
             hint = {name: value for name, value in said.items() if value}
             return see_other(self.on_the_way("register" if outcome.new_account else "sign-in", outcome.query, **hint))
         if isinstance(outcome, StepUpNeeded):
+            browser.forget_challenge(request, self.realm)  # whoever left it behind, the session is to be surer
             hint = {ONLY: BY_PASSKEY} if outcome.way is Way.BY_PASSKEY else {}
             return see_other(self.on_the_way(step_up_page(set_up=outcome.way is Way.SET_UP), outcome.query, **hint))
         return self.ask(request, outcome)

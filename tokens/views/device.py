@@ -56,6 +56,7 @@ class DeviceView(ProtocolPage):
             alert = gettext("This code is wrong, or it has expired or was used already.")
             return self._form(request, shown, alert=alert, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         except ProofDemanded as error:
+            browser.forget_challenge(request, self.realm)  # whoever left it behind, the session is to be surer
             return see_other(self._back_from(step_up_page(set_up=error.set_up), shown))
         except TooManyRequests as error:
             alert = gettext("There were too many attempts. Try again in %(count)s seconds.")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import time_machine
 from django.conf import settings
+from django.db import connection
 from django.urls import reverse
 
 from accounts.models import Device, MailedLink, Session, UpstreamLink, UpstreamProvider, User
@@ -18,11 +19,14 @@ from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.flows.code_flow import App, post, register
 from tests.flows.test_code_exchange import userinfo
+from tests.flows.test_reset_password import open_link
+from tests.mailbox import Mailbox, mailbox
 from tests.pages import FORM, Elements
 from tests.proofs import WITH_A_CODE, give_app, give_passkey, referring_to_people, signed_in_by
 from tests.provider import PASSWORD, Browser, make_person, make_realm
 from tokens.models import Grant, LogoutDelivery
 
+__all__ = ["mailbox"]
 PAGE = "/account/data"
 pytestmark = pytest.mark.spec("issue 3 of 6: download what is stored about them; delete their account")
 # Every table that refers to a person, with the member that tells of it; "" for what tells nothing by itself.
@@ -272,3 +276,24 @@ class TestDeletion:
         delete(app.browser)
         assert list(Event.objects.order_by("pk").values())[: len(before)] == before
         assert Event.objects.filter(name=EventName.PERSON_DELETED, target=ana.subject).exists()
+
+    def test_neither_name_nor_whereabouts_are_left_in_any_table(self, realm: Realm, mailbox: Mailbox) -> None:
+        Realm.objects.update(registration="open")
+        theirs = {"username": "zebedee-q", "password": PASSWORD, "email": "zebedee-q@example.org"}
+        browser = Browser(REMOTE_ADDR="203.0.113.77", HTTP_USER_AGENT="Unheard-of/1")
+        post(browser, "/register", theirs)
+        open_link(browser, mailbox.link())
+        post(browser, "/confirm-address", {})
+        for password in ("a wrong password, this", PASSWORD):
+            post(browser, "/sign-in", {"username": theirs["email"], "password": password})
+        post(browser, "/account/email", {"email": "zebedee-q@example.net"})
+        post(browser, "/reset-password", {"email": theirs["email"]})
+        post(browser, "/auth", theirs)
+        mailbox.open()
+        assert "203.0.113.77" in copy(browser).content.decode()
+        assert delete(browser, "zebedee-q").status_code == 200
+        with connection.cursor() as cursor:
+            for table in connection.introspection.table_names(cursor):
+                query = f'SELECT row::text FROM "{table}" AS row WHERE row::text ~* %s'  # noqa: S608  (names of our tables)
+                cursor.execute(query, ["zebedee|203\\.0\\.113|unheard"])
+                assert cursor.fetchall() == [], table

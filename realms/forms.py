@@ -74,9 +74,7 @@ class RealmForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         label="Colour",
         help_text="Of links and buttons, as #rrggbb. Words in it have to be readable on the light page.",
     )
-    accent_dark = ColourField(
-        label="Colour, dark", help_text="The same for people whose devices prefer a dark scheme."
-    )
+    accent_dark = ColourField(label="Colour, dark", help_text="The same for people whose devices prefer a dark scheme.")
     picture = forms.FileField(
         label="Logo",
         required=False,

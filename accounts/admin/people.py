@@ -23,6 +23,7 @@ from accounts.admin.attempts import attempts_page
 from accounts.admin.interventions import in_words, lift_page, may_do, reset_page
 from accounts.admin.last_owner import KeepsAnOwner
 from accounts.admin.roles import is_owner
+from accounts.admin.to_look_at import SoundSelections
 from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, PersonCreationForm
 from accounts.models import Membership, User
 from accounts.selectors import may_touch, with_rights
@@ -37,7 +38,6 @@ from accounts.services.people import (
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
 from realms.models import Realm
-from realms.narrowed_lists import NarrowedLists
 
 _only_gets = method_decorator(require_http_methods(["GET", "HEAD"]))
 _only_pages = method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
@@ -72,7 +72,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class PersonAdmin(NarrowedLists, KeepsAnOwner, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(SoundSelections, KeepsAnOwner, UserAdmin):  # type: ignore[type-arg]
     """People."""
 
     form = PersonChangeForm
@@ -117,12 +117,16 @@ class PersonAdmin(NarrowedLists, KeepsAnOwner, UserAdmin):  # type: ignore[type-
         return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Without the rights for whoever is no owner: what is not on a form can't be sent with it."""
+        """Without the rights for whoever is no owner: what is not on a form can't be sent with it.
+
+        Whoever only looks sees nothing of a password either, of which Django would show a few letters of the hash.
+        """
         found = super().get_fieldsets(request, obj)
         if is_owner(request):
             return found
+        hidden = RIGHTS if obj is None or self.has_change_permission(request, obj) else (*RIGHTS, "password")
         return tuple(
-            (title, {**options, "fields": tuple(each for each in options["fields"] if each not in RIGHTS)})
+            (title, {**options, "fields": tuple(each for each in options["fields"] if each not in hidden)})
             for title, options in found
         )
 

@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.admin.acting import acting
+from accounts.admin.to_look_at import SoundSelections
 from accounts.models import User
 from accounts.vocabulary import ROLE_GROUPS
 from audit.services import record
 from audit.vocabulary import EventName
-from realms.narrowed_lists import NarrowedLists
 
 
 def is_owner(request: HttpRequest) -> bool:
@@ -25,7 +25,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(NarrowedLists, GroupAdmin):
+class RoleAdmin(SoundSelections, GroupAdmin):
     """Groups. Those of the roles are made by `migrate` and can only be read; owners may make others."""
 
     list_display = ("name", "made_by")

@@ -10,7 +10,7 @@ from realms.narrowed_lists import NarrowedLists
 
 
 class SoundSelections(NarrowedLists):
-    """Rows whose keys are no numbers: what is selected has to be such a key."""
+    """Rows of which some can be selected: what is has to be a key that one of them can have."""
 
     def response_action(self, request: HttpRequest, queryset: Any, *where: Any) -> HttpResponse | None:
         """Django's own, which would stumble over a key that none of these rows can have."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.admin.acting import acting
-from realms.narrowed_lists import NarrowedLists
+from accounts.admin.to_look_at import SoundSelections
 from tokens.models import WAITING, LogoutDelivery
 from tokens.selectors import delivery_state
 from tokens.services.logouts import retry_logouts
@@ -38,7 +38,7 @@ class DeliveryStateFilter(admin.SimpleListFilter):
 
 
 @admin.register(LogoutDelivery)
-class LogoutDeliveryAdmin(NarrowedLists):
+class LogoutDeliveryAdmin(SoundSelections):
     """Who has been told of sign-outs, and who hasn't; to look at, and to try again."""
 
     list_display = ("sid", "client", "state", "last_outcome", "attempts", "next_attempt", "created_at", "realm")

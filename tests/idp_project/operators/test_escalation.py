@@ -185,6 +185,14 @@ class TestSomebodyWithRights:
             assert owner.post(address, form).status_code == 302, what
 
 
+@pytest.mark.parametrize("role", [OperatorRole.VIEWER, OperatorRole.KEY_OFFICER])
+def test_whoever_only_looks_sees_nothing_of_a_password(role: OperatorRole, db: None) -> None:
+    person, browser = make_person("ana", realm=None), signed_in(with_role(role))
+    page = browser.get(f"{LIST}{person.pk}/change/").content.decode()
+    assert "argon2" not in page
+    assert "password/" not in page.replace("/admin/password_change/", "")
+
+
 def test_nobody_but_an_owner_touches_themselves_there(clerk: User, admin: Browser) -> None:
     page = f"{LIST}{clerk.pk}/"
     for address, form in (

@@ -255,6 +255,15 @@ def test_an_action_is_nobodys_whose_role_has_it_not(
         assert everything() == before
 
 
+@pytest.mark.parametrize("model", list(ACTIONS))
+@pytest.mark.parametrize("key", ["abc", "\0", "1" * 400, ""])
+def test_what_is_selected_is_a_key_that_a_row_can_have(key: str, model: str, db: None) -> None:
+    label, kind = model.split(".")
+    sent = {"action": next(iter(ACTIONS[model])), "_selected_action": [key], "post": "yes", **WHY}
+    browser = signed_in(with_role(OWNER))
+    assert browser.post(reverse(f"admin:{label}_{kind}_changelist"), sent).status_code in (200, 302, 400)
+
+
 @pytest.mark.spec("issue: Django's permissions")
 class TestTheTable:
     def test_every_permission_of_our_own_has_its_place(self, db: None) -> None:

@@ -16,7 +16,7 @@ from accounts.models import MailedLink, Session, SignInChallenge
 from accounts.selectors import LiveSession, live_session
 from accounts.selectors.factors import standing_challenge
 from accounts.selectors.mail import standing_link
-from accounts.upstream_browser import forget_unlinked
+from accounts.upstream.browser import forget_unlinked
 from accounts.vocabulary import LinkPurpose
 from realms.models import Realm
 

@@ -1,4 +1,4 @@
-"""The admin's form of an upstream provider: the rules of `accounts.upstream_terms`, each beside its field."""
+"""The admin's form of an upstream provider: the rules of `accounts.upstream.terms`, each beside its field."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 
 from accounts.models import UpstreamProvider
 from accounts.services.upstreams import Keep
-from accounts.upstream_terms import DEFAULT_SCOPES, MAX_SECRET, ProviderTerms, faults, secret_fault
+from accounts.upstream.terms import DEFAULT_SCOPES, MAX_SECRET, ProviderTerms, faults, secret_fault
 from realms.models import SLUG_PATTERN
 
 _FORGET = "Forget the stored secret: the client is a public one."

@@ -16,8 +16,8 @@ from accounts.models import UpstreamLink, UpstreamProvider
 from accounts.provider_form import UpstreamProviderForm
 from accounts.selectors.upstreams import callback_address
 from accounts.services.upstreams import Keep, change_provider, create_provider, delete_providers, unlink
-from accounts.upstream_discovery import auth_method
-from accounts.upstream_http import check
+from accounts.upstream.discovery import auth_method
+from accounts.upstream.http import check
 from keys.errors import KeysError
 from realms.selectors import default_realm
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from accounts.models import UpstreamLink, UpstreamProvider, User
-from accounts.upstream_terms import ProviderTerms
+from accounts.upstream.terms import ProviderTerms
 from keys.api import SealedColumn
 from realms.models import Realm
 

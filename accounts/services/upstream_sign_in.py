@@ -19,11 +19,11 @@ from accounts.selectors.factors import is_whole
 from accounts.selectors.upstreams import callback_address, link_of
 from accounts.services.sign_in import SignedIn
 from accounts.services.upstreams import client_secret_of
-from accounts.upstream_browser import Departure
-from accounts.upstream_discovery import ProviderMetadata, auth_method
-from accounts.upstream_http import redeem, upstreams, userinfo
-from accounts.upstream_identity import UpstreamIdentity, identity_in, proved_at, with_userinfo
-from accounts.upstream_messages import Secrets, Wishes, authorization_address, code_in, token_request
+from accounts.upstream.browser import Departure
+from accounts.upstream.discovery import ProviderMetadata, auth_method
+from accounts.upstream.http import redeem, upstreams, userinfo
+from accounts.upstream.identity import UpstreamIdentity, identity_in, proved_at, with_userinfo
+from accounts.upstream.messages import Secrets, Wishes, authorization_address, code_in, token_request
 from audit.services import record
 from audit.vocabulary import EventName
 
@@ -86,7 +86,7 @@ def identify(
     Arguments:
         provider: the one that the browser left for.
         departure: taken from the browser by the answer's state.
-        answer: the parameters of `upstream_messages.ANSWER`.
+        answer: the parameters of `messages.ANSWER`.
         now: aware time.
 
     Raises:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from accounts.errors import LinkTaken, ProviderRefused, ProviderTaken
 from accounts.models import UpstreamLink, UpstreamProvider, User
 from accounts.selectors.upstreams import SECRET_COLUMN, link_of, terms_of_provider
-from accounts.upstream_terms import ProviderTerms, faults, secret_fault
+from accounts.upstream.terms import ProviderTerms, faults, secret_fault
 from audit.services import Details, record, record_each
 from audit.vocabulary import EventName
 from keys import api

@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 
-from accounts import upstream_browser
 from accounts.errors import (
     SignInRefused,
     TooManyAttempts,
@@ -28,9 +27,10 @@ from accounts.return_path import return_path
 from accounts.selectors.upstreams import enabled_provider, enabled_providers
 from accounts.services.attempts import reserve_upstream
 from accounts.services.upstream_sign_in import admit, depart, identify
-from accounts.upstream_browser import Departure, Unlinked
-from accounts.upstream_identity import UpstreamIdentity
-from accounts.upstream_messages import ANSWER
+from accounts.upstream import browser as upstream_browser
+from accounts.upstream.browser import Departure, Unlinked
+from accounts.upstream.identity import UpstreamIdentity
+from accounts.upstream.messages import ANSWER
 from accounts.views.arrival import arrive
 from accounts.views.page import RETRY, Page, malformed, notice, seconds, see_other
 from keys.errors import KeysError

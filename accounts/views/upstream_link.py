@@ -8,13 +8,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from accounts import browser, upstream_browser
+from accounts import browser
 from accounts.errors import LinkTaken
 from accounts.models import UpstreamProvider
 from accounts.selectors import LiveSession
 from accounts.selectors.upstreams import provider_of
 from accounts.services.upstreams import link
-from accounts.upstream_browser import Unlinked
+from accounts.upstream import browser as upstream_browser
+from accounts.upstream.browser import Unlinked
 from accounts.views.page import Page, notice, see_other
 from accounts.views.reauthentication import lacks_second_factor
 

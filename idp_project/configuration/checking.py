@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from accounts.upstream_terms import faults as provider_faults
+from accounts.upstream.terms import faults as provider_faults
 from idp_project.configuration.difference import Change
 from idp_project.configuration.document import Kind, Members, Place, Things
 from idp_project.configuration.schema import (

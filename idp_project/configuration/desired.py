@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from accounts.upstream_terms import ProviderTerms
+from accounts.upstream.terms import ProviderTerms
 from idp_project.configuration.difference import overlaid
 from idp_project.configuration.document import Kind, Members, Place, Things
 from idp_project.configuration.schema import ClientSecret, metadata_in, registered_members, ring_named

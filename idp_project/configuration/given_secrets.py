@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts.models import UpstreamProvider
 from accounts.services.upstreams import client_secret_of
-from accounts.upstream_terms import secret_fault
+from accounts.upstream.terms import secret_fault
 from idp_project.configuration.document import Kind, Place, Things
 from idp_project.configuration.schema import GIVEN, ClientSecret
 from idp_project.environment import refuse_if_readable_by_others

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from accounts.upstream_terms import ProviderTerms
+from accounts.upstream.terms import ProviderTerms
 from idp_project.configuration.document import Description, Kind, Members, Schema
 from idp_project.configuration.forms import FLAG, JWKS, SCOPES, SPAN, TEXT, TEXTS, Form, or_null, word_of, words_of
 from keys.algorithms import Purpose, algorithm_named, choose_bits

@@ -13,10 +13,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from jwt.api_jws import PyJWS
 
-from accounts import outbound_http, upstream_http
+from accounts import outbound_http
 from accounts.models import Session, User
 from accounts.outbound_http import Patience
-from accounts.upstream_http import Upstreams, upstreams
+from accounts.upstream import http as upstream_http
+from accounts.upstream.http import Upstreams, upstreams
 from keys.jwk import base64url
 from tests.flows.upstream_flow import Visit, _loopback, upstream, visit
 from tests.tokens.clients import jwk, key, signed

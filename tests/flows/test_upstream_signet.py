@@ -15,8 +15,8 @@ from django.db import connections
 
 from accounts.models import Session, UpstreamLink
 from accounts.services.upstreams import create_provider
-from accounts.upstream_http import upstreams
-from accounts.upstream_terms import ProviderTerms
+from accounts.upstream.http import upstreams
+from accounts.upstream.terms import ProviderTerms
 from keys.published_set import published_sets
 from realms.models import Realm
 from tests import provider as provider_module

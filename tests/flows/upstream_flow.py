@@ -11,8 +11,8 @@ from django.conf import LazySettings
 
 from accounts.models import UpstreamLink, UpstreamProvider, User
 from accounts.services.upstreams import create_provider, link
-from accounts.upstream_http import upstreams
-from accounts.upstream_terms import ProviderTerms
+from accounts.upstream.http import upstreams
+from accounts.upstream.terms import ProviderTerms
 from realms.models import Realm
 from tests.flows.code_flow import post
 from tests.provider import PASSWORD, Browser

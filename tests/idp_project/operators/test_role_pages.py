@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, reverse
 from accounts.models import Device, Session, UpstreamLink, User
 from accounts.services.invitations import invite
 from accounts.services.upstreams import create_provider
-from accounts.upstream_terms import ProviderTerms
+from accounts.upstream.terms import ProviderTerms
 from accounts.vocabulary import DeviceKind, OperatorRole, group_of
 from audit.models import Event
 from idp_project.roles import OUR_APPS, OWNERS_ALONE, permissions_of_roles

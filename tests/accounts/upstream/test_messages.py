@@ -1,4 +1,4 @@
-"""accounts/upstream_messages.py and upstream_discovery.py: what goes to a provider, and what is read of its answers."""
+"""accounts/upstream/messages.py and discovery.py: what goes to a provider, and what is read of its answers."""
 
 import base64
 from dataclasses import replace
@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from accounts.errors import UpstreamAway, UpstreamDeclined, UpstreamRefused
-from accounts.upstream_discovery import ProviderMetadata, auth_method, discovery_address, read_metadata
-from accounts.upstream_messages import Secrets, Wishes, authorization_address, check_available, code_in, token_request
+from accounts.upstream.discovery import ProviderMetadata, auth_method, discovery_address, read_metadata
+from accounts.upstream.messages import Secrets, Wishes, authorization_address, check_available, code_in, token_request
 
 METADATA = ProviderMetadata(
     issuer="https://login.example",

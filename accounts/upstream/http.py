@@ -1,7 +1,7 @@
 """Asking upstream providers: their metadata and keys, remembered for minutes; tokens and userinfo.
 
 Operators alone say which providers are asked; the addresses come from the metadata of these, and have to be https
-(`accounts.upstream_terms.address_fault`). No lock of the database and no transaction is open meanwhile.
+(`accounts.upstream.terms.address_fault`). No lock of the database and no transaction is open meanwhile.
 """
 
 import threading
@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 
 from accounts.errors import AccountsError, UpstreamAway, UpstreamRefused
 from accounts.outbound_http import Failure, Received, Unanswered, exchange
-from accounts.upstream_discovery import ProviderMetadata, discovery_address, read_metadata
-from accounts.upstream_messages import Tokens, check_available, tokens_in
+from accounts.upstream.discovery import ProviderMetadata, discovery_address, read_metadata
+from accounts.upstream.messages import Tokens, check_available, tokens_in
 from keys import api
 from keys.api import ForeignToken
 from keys.errors import ForeignKeyRefused, TokenRefused
@@ -169,7 +169,7 @@ def redeem(metadata: ProviderMetadata, headers: Mapping[str, str], body: bytes) 
     """Post a token request.
 
     Arguments:
-        headers, body: see `accounts.upstream_messages.token_request`.
+        headers, body: see `accounts.upstream.messages.token_request`.
 
     Raises:
         UpstreamAway, UpstreamRefused: there are no tokens.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.errors import UpstreamRefused
-from accounts.upstream_terms import address_fault
+from accounts.upstream.terms import address_fault
 
 _BASIC, _POST, _NONE = "client_secret_basic", "client_secret_post", "none"
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from accounts.errors import UpstreamAway, UpstreamDeclined, UpstreamRefused
-from accounts.upstream_discovery import ProviderMetadata
+from accounts.upstream.discovery import ProviderMetadata
 
 _MAX_CODE = 4_096
 _MAX_TOKEN = 16_384
@@ -134,7 +134,7 @@ def token_request(
     """The headers and the body that redeem a code (RFC 6749 §4.1.3).
 
     Arguments:
-        method: how the client proves who it is; see `upstream_discovery.auth_method`.
+        method: how the client proves who it is; see `discovery.auth_method`.
         secret: of the client; "" for a public one.
     """
     form = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from accounts.upstream_messages import Secrets
+from accounts.upstream.messages import Secrets
 from realms.models import Realm
 
 LIFETIME = timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""accounts/upstream_identity.py: the rules of an ID token, each with the edge at which it turns."""
+"""accounts/upstream/identity.py: the rules of an ID token, each with the edge at which it turns."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.errors import UpstreamRefused, UpstreamTooOld
-from accounts.upstream_identity import UpstreamIdentity, identity_in, proved_at
+from accounts.upstream.identity import UpstreamIdentity, identity_in, proved_at
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

@@ -2,11 +2,11 @@
 
 from accounts.selectors.factors import TOTP_COLUMN
 from accounts.selectors.upstreams import SECRET_COLUMN
-from accounts.services.attempts import purge_full_budgets
 from accounts.services.challenges import purge_dead_challenges
 from accounts.services.mail_delivery import CONTENT, send_while_keeping_house
 from accounts.services.mailed_links import purge_dead_links
 from accounts.services.personal import PERSONAL_KEY, open_personal
+from accounts.services.places import purge_full_budgets
 from accounts.services.second_factors import purge_dead_enrolments
 from accounts.services.sessions import purge_dead_sessions, purge_expired_cookies
 from audit.hooks import register_opener

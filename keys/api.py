@@ -25,6 +25,7 @@ from keys.foreign_tokens import (
 )
 from keys.provider_keys import usable_jwks
 from keys.published_set import PublishedSet, published_sets
+from keys.readiness import RingReadiness, readiness
 from keys.sealing import SealedColumn
 from keys.selectors import rings
 from keys.signer import RingName, check_lifetime, signer
@@ -60,17 +61,6 @@ class VerifiedToken:
     claims: Mapping[str, Any]
     kid: str
     algorithm: str
-
-
-@dataclass(frozen=True, slots=True)
-class RingReadiness:
-    """Whether a ring can sign now; `detail` is the name of what stands in the way."""
-
-    realm: str
-    purpose: str
-    algorithm: str
-    ready: bool
-    detail: str
 
 
 def sign_jwt(
@@ -287,21 +277,3 @@ def unseal(blob: bytes, *, column: SealedColumn, row: str) -> bytes:
         MissingMasterSecret, SealBroken: what sealed it is not at hand, or it was altered or moved.
     """
     return sealing.unseal(blob, context=column.context(row), custodian=custodian_named("local"))
-
-
-def readiness(now: datetime) -> Sequence[RingReadiness]:
-    """For every ring, whether a worker could sign or tag with it at a moment.
-
-    Arguments:
-        now: the moment, aware.
-    """
-    return [_readiness(RingName(ring.realm_id, Purpose(ring.purpose), ring.algorithm, ring.bits), ring.realm.slug, now)
-            for ring in rings()]  # fmt: skip
-
-
-def _readiness(name: RingName, realm: str, now: datetime) -> RingReadiness:
-    try:
-        signer.signing_key(name, now)
-    except KeysError as error:
-        return RingReadiness(realm, name.purpose, name.algorithm, ready=False, detail=type(error).__name__)
-    return RingReadiness(realm, name.purpose, name.algorithm, ready=True, detail="")

@@ -81,6 +81,5 @@ def way_to(lacking: Sequence[Demand], *, has_factor: bool, has_passkey: bool) ->
     """
     if all(set(demand.classes) & _BY_OTHERS for demand in lacking):
         return Way.PROVE if has_factor else Way.SET_UP
-    return (
-        Way.BY_PASSKEY if has_passkey and all(set(demand.classes) & _BY_A_PASSKEY for demand in lacking) else Way.NONE
-    )
+    by_passkey = has_passkey and all(set(demand.classes) & _BY_A_PASSKEY for demand in lacking)
+    return Way.BY_PASSKEY if by_passkey else Way.NONE

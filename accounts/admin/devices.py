@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.admin.acting import acting
 from accounts.admin.confirmation import confirm
 from accounts.admin.to_look_at import ToLookAt
 from accounts.forms import TrustForm
@@ -16,6 +15,7 @@ from accounts.models import Device
 from accounts.selectors import facts_of
 from accounts.services.devices import remove_devices, say_trust
 from accounts.trust import trust_in
+from realms.acting import actor_of
 
 
 @admin.register(Device)
@@ -47,7 +47,7 @@ class DeviceAdmin(ToLookAt):
 
         def act(said: Mapping[str, Any]) -> str:
             devices = set(chosen.values_list("pk", flat=True))
-            done = remove_devices(devices, actor=acting(request), now=timezone.now(), because=said["reason"])
+            done = remove_devices(devices, actor=actor_of(request), now=timezone.now(), because=said["reason"])
             return f"Devices removed: {done}."
 
         hits = f"Devices that would be removed: {chosen.count()}. What they are signed in to ends with them."
@@ -61,7 +61,7 @@ class DeviceAdmin(ToLookAt):
 
         def act(said: Mapping[str, Any]) -> str:
             devices, trust = set(chosen.values_list("pk", flat=True)), said["trust"]
-            actor, now = acting(request), timezone.now()
+            actor, now = actor_of(request), timezone.now()
             done = say_trust(devices, trust=trust, actor=actor, now=now, because=said["reason"])
             return f"Devices that are trusted {'by the rules' if trust is None else f'as {trust} of 100'}: {done}."
 

@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.admin.acting import acting
 from accounts.admin.confirmation import confirm
 from accounts.buckets import CountsBy, Whose
 from accounts.forms import WhoseAttemptsForm
@@ -19,6 +18,7 @@ from accounts.selectors.factors import Factors, factors_of
 from accounts.selectors.limits import limits_on
 from accounts.services.factor_reset import reset_factors
 from accounts.services.limits import lift_limits
+from realms.acting import actor_of
 
 _RESET_ENDS = (
     "All their sessions and grants end, and clients are told. Be sure who asks: from then on the password alone "
@@ -46,7 +46,7 @@ def reset_page(person_admin: Any, request: HttpRequest, pk: int) -> HttpResponse
     back = reverse("admin:accounts_user_change", args=[pk])
 
     def act(said: Mapping[str, Any]) -> str:
-        had = reset_factors(person, actor=acting(request), reason=said["reason"], now=timezone.now())
+        had = reset_factors(person, actor=actor_of(request), reason=said["reason"], now=timezone.now())
         person_admin.log_change(request, person, "Reset the second factors.")
         return f"Taken away from {person}: {in_words(had)}."
 
@@ -72,7 +72,9 @@ def lift_page(person_admin: Any, request: HttpRequest, pk: int) -> HttpResponse:
     back = reverse("admin:accounts_user_attempts", query=query)
 
     def act(said: Mapping[str, Any]) -> str:
-        lifted = lift_limits(person, address=address, actor=acting(request), reason=said["reason"], now=timezone.now())
+        lifted = lift_limits(
+            person, address=address, actor=actor_of(request), reason=said["reason"], now=timezone.now()
+        )
         person_admin.log_change(request, person, "Lifted the limits on attempts.")
         return f"Limits lifted for {person}: {len(lifted)}."
 

@@ -11,13 +11,13 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
-from accounts.admin.acting import acting
 from accounts.admin.to_look_at import ToLookAt
 from accounts.errors import AccountsError, NameRefused
 from accounts.models import MailedLink
 from accounts.names import check_email, check_roles
 from accounts.services.invitations import invite, withdraw
 from accounts.vocabulary import LinkPurpose
+from realms.acting import actor_of
 from realms.models import Realm
 from realms.vocabulary import Registration
 
@@ -88,7 +88,7 @@ class InvitationAdmin(ToLookAt):
     def withdraw_selected(self, request: HttpRequest, queryset: QuerySet[MailedLink]) -> None:
         """Take them back: their links are no longer good."""
         chosen = list(queryset.values_list("pk", flat=True))
-        ended = withdraw(chosen, actor=acting(request), now=timezone.now())
+        ended = withdraw(chosen, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"Invitations withdrawn: {ended}.")
 
     def has_invite_permission(self, request: HttpRequest) -> bool:
@@ -125,7 +125,7 @@ class InvitationAdmin(ToLookAt):
                 realm=asked["realm"],
                 email=asked["email"],
                 roles=asked["roles"],
-                actor=acting(request),
+                actor=actor_of(request),
                 now=timezone.now(),
             )
         except AccountsError as error:

@@ -18,7 +18,6 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
-from accounts.admin.acting import acting
 from accounts.admin.attempts import attempts_page
 from accounts.admin.interventions import in_words, lift_page, may_do, reset_page
 from accounts.admin.last_owner import KeepsAnOwner
@@ -37,6 +36,7 @@ from accounts.services.people import (
 )
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import SessionEnd
+from realms.acting import actor_of
 from realms.models import Realm
 
 _only_gets = method_decorator(require_http_methods(["GET", "HEAD"]))
@@ -47,7 +47,7 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 def sign_out(*people: User, request: HttpRequest, realm: Realm | None = None) -> None:
     """End what an operator's change has made void already, so that clients are told of it."""
-    end_sessions_of(*people, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now(), realm=realm)
+    end_sessions_of(*people, reason=SessionEnd.OPERATOR, actor=actor_of(request), now=timezone.now(), realm=realm)
 
 
 class LabelledRows(BaseInlineFormSet):  # type: ignore[type-arg]
@@ -210,11 +210,11 @@ class PersonAdmin(SoundSelections, KeepsAnOwner, UserAdmin):  # type: ignore[typ
         if was_owner:
             require_an_owner()
         if change:
-            record_person_changed(obj, fields=sorted(fields), actor=acting(request), now=now)
+            record_person_changed(obj, fields=sorted(fields), actor=actor_of(request), now=now)
             if "is_active" in fields and not obj.is_active:
                 sign_out(obj, request=request)
         else:
-            record_person_created(obj, actor=acting(request), now=now)
+            record_person_created(obj, actor=actor_of(request), now=now)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """Delete, and write the event; first their sessions end, so that clients are told."""
@@ -228,7 +228,7 @@ class PersonAdmin(SoundSelections, KeepsAnOwner, UserAdmin):  # type: ignore[typ
 
     @contextmanager
     def _parting_with(self, people: list[User], request: HttpRequest) -> Iterator[None]:
-        held = part_with(people, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now())
+        held = part_with(people, reason=SessionEnd.OPERATOR, actor=actor_of(request), now=timezone.now())
         yield
         if any(person.is_superuser for person in held):
             require_an_owner()
@@ -247,7 +247,7 @@ class PersonAdmin(SoundSelections, KeepsAnOwner, UserAdmin):  # type: ignore[typ
             changed = response.status_code == HTTPStatus.FOUND and response["Location"] != request.get_full_path()
             if request.method == "POST" and changed:  # what contradicts itself leads back to the same page
                 person = User.objects.get(pk=id)
-                record_person_changed(person, fields=["password"], actor=acting(request), now=timezone.now())
+                record_person_changed(person, fields=["password"], actor=actor_of(request), now=timezone.now())
                 sign_out(person, request=request)
         return response
 
@@ -256,13 +256,13 @@ class PersonAdmin(SoundSelections, KeepsAnOwner, UserAdmin):  # type: ignore[typ
         now = timezone.now()
         changed: list[Membership] = formset.save(commit=False)
         for membership in formset.deleted_objects:
-            record_membership(membership, actor=acting(request), now=now, ended=True)
+            record_membership(membership, actor=actor_of(request), now=now, ended=True)
             sign_out(membership.user, request=request, realm=membership.realm)
             membership.delete()
         for membership in changed:
             membership.created_at = membership.created_at or now
             membership.save()
-            record_membership(membership, actor=acting(request), now=now)
+            record_membership(membership, actor=actor_of(request), now=now)
         formset.save_m2m()
 
 

@@ -8,12 +8,12 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.admin.acting import acting
 from accounts.admin.to_look_at import SoundSelections
 from accounts.models import User
 from accounts.vocabulary import ROLE_GROUPS
 from audit.services import record
 from audit.vocabulary import EventName
+from realms.acting import actor_of
 
 
 def is_owner(request: HttpRequest) -> bool:
@@ -76,7 +76,7 @@ class RoleAdmin(SoundSelections, GroupAdmin):
         super().delete_queryset(request, queryset)
 
     def _record(self, name: EventName, group: Group, request: HttpRequest, details: dict[str, str]) -> None:
-        record(name, realm="", actor=acting(request), target=f"group:{group.pk}", now=timezone.now(), details=details)
+        record(name, realm="", actor=actor_of(request), target=f"group:{group.pk}", now=timezone.now(), details=details)
 
 
 def _is_of_a_role(group: Group | None) -> bool:

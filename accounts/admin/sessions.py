@@ -7,11 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.admin.acting import acting
 from accounts.admin.to_look_at import ToLookAt
 from accounts.models import Session
 from accounts.services.sessions import end_sessions
 from accounts.vocabulary import SessionEnd
+from realms.acting import actor_of
 
 
 class EndFilter(admin.SimpleListFilter):
@@ -64,7 +64,7 @@ class SessionAdmin(ToLookAt):
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End the chosen, and what the same browsers had of the same people before; clients are told."""
         chosen = set(queryset.values_list("pk", flat=True))
-        ended = end_sessions(chosen, reason=SessionEnd.OPERATOR, actor=acting(request), now=timezone.now())
+        ended = end_sessions(chosen, reason=SessionEnd.OPERATOR, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"Sessions ended: {ended}.")
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from accounts.admin.acting import acting
 from accounts.admin.to_look_at import SoundSelections, ToLookAt
 from accounts.errors import ProviderRefused, ProviderTaken, UpstreamAway, UpstreamRefused
 from accounts.models import UpstreamLink, UpstreamProvider
@@ -19,6 +18,7 @@ from accounts.services.upstreams import Keep, change_provider, create_provider, 
 from accounts.upstream.discovery import auth_method
 from accounts.upstream.http import check
 from keys.errors import KeysError
+from realms.acting import actor_of
 from realms.selectors import default_realm
 
 _CHECKED_AT_ONCE = 5  # each may take seconds
@@ -70,7 +70,7 @@ class UpstreamProviderAdmin(SoundSelections):
 
     def save_model(self, request: HttpRequest, obj: UpstreamProvider, form: Any, change: bool) -> None:  # noqa: FBT001
         """Through the service, with the event, in Django's one transaction."""
-        actor, now, secret = acting(request), timezone.now(), form.secret()
+        actor, now, secret = actor_of(request), timezone.now(), form.secret()
         if change:
             provider = UpstreamProvider.objects.select_related("realm").get(pk=obj.pk)
             change_provider(provider, terms=form.terms(), secret=secret, actor=actor, now=now)
@@ -91,11 +91,11 @@ class UpstreamProviderAdmin(SoundSelections):
 
     def delete_model(self, request: HttpRequest, obj: UpstreamProvider) -> None:
         """Delete it with its links, and write the event."""
-        delete_providers([obj], actor=acting(request), now=timezone.now())
+        delete_providers([obj], actor=actor_of(request), now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[UpstreamProvider]) -> None:
         """Delete several, with an event each."""
-        delete_providers(list(queryset), actor=acting(request), now=timezone.now())
+        delete_providers(list(queryset), actor=actor_of(request), now=timezone.now())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with them; nobody needs a permission of its own for the links."""
@@ -137,7 +137,7 @@ class UpstreamLinkAdmin(ToLookAt):
     def unlink_selected(self, request: HttpRequest, queryset: QuerySet[UpstreamLink]) -> None:
         """End the chosen; the people's sessions go on."""
         chosen = list(queryset.select_related("user", "provider__realm"))
-        ended = unlink(chosen, actor=acting(request), now=timezone.now())
+        ended = unlink(chosen, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"Links ended: {ended}.")
 
     def has_unlink_permission(self, request: HttpRequest) -> bool:

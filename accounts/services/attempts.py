@@ -1,14 +1,10 @@
-"""Taking places in the buckets of the limits: one conditional upsert a bucket (rules: accounts/budget.py)."""
+"""Which buckets an attempt takes a place in, by what is attempted (figures: accounts/budget.py)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from django.db import connection, transaction
 
 from accounts.addresses import address_block
-from accounts.buckets import CountsBy, Whose, bucket_key, counted_text
+from accounts.buckets import CountsBy, Whose, counted_text
 from accounts.budget import (
     ACCOUNT,
     ACCOUNT_AND_ADDRESS,
@@ -27,34 +23,10 @@ from accounts.budget import (
     USER_CODE_ADDRESS,
     USER_CODE_PERSON,
     Budget,
-    is_exhausted,
-    retry_after,
 )
 from accounts.errors import TooManyAttempts
 from accounts.names import canonical
-
-_TAKE = """
-    INSERT INTO accounts_attemptbudget AS bucket (key, full_at) VALUES (%(key)s, %(now)s + %(interval)s)
-    ON CONFLICT (key) DO UPDATE SET full_at = GREATEST(bucket.full_at, %(now)s) + %(interval)s
-    WHERE GREATEST(bucket.full_at, %(now)s) + %(interval)s <= %(now)s + %(span)s
-    RETURNING full_at
-"""
-_FULL_AT = "SELECT full_at FROM accounts_attemptbudget WHERE key = %s"
-_GIVE_BACK = "UPDATE accounts_attemptbudget SET full_at = full_at - %s WHERE key = %s"
-_PURGE = """
-    DELETE FROM accounts_attemptbudget WHERE key IN
-        (SELECT key FROM accounts_attemptbudget WHERE full_at <= %s LIMIT %s FOR UPDATE SKIP LOCKED)
-"""
-_PURGE_BATCH = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place that an attempt holds: the bucket it came from, and whether it was the last one."""
-
-    budget: Budget
-    key: bytes
-    was_last: bool
+from accounts.services.places import Place, take_places
 
 
 def reserve(*, username: str, address: str, now: datetime) -> Sequence[Place]:
@@ -72,7 +44,7 @@ def reserve(*, username: str, address: str, now: datetime) -> Sequence[Place]:
         TooManyAttempts: a bucket is empty.
     """
     account, block = canonical(username), address_block(address)
-    return _reserve(((ACCOUNT_AND_ADDRESS, f"{account}\0{block}"), (ADDRESS, block), (ACCOUNT, account)), now=now)
+    return take_places(((ACCOUNT_AND_ADDRESS, f"{account}\0{block}"), (ADDRESS, block), (ACCOUNT, account)), now=now)
 
 
 def reserve_person(*, username: str, subject: str, address: str, now: datetime) -> Sequence[Place] | None:
@@ -95,7 +67,7 @@ def reserve_person(*, username: str, subject: str, address: str, now: datetime) 
         (ACCOUNT, CountsBy.ANY_SPELLING),
     )
     try:
-        return _reserve([(budget, counted_text(by, whose) or "") for budget, by in counted], now=now)
+        return take_places([(budget, counted_text(by, whose) or "") for budget, by in counted], now=now)
     except TooManyAttempts:
         return None
 
@@ -111,7 +83,7 @@ def reserve_mail(*, email: str, address: str, now: datetime) -> Sequence[Place]:
     Raises:
         TooManyAttempts: a bucket is empty.
     """
-    return _reserve(_mail_buckets(email, address_block(address)), now=now)
+    return take_places(_mail_buckets(email, address_block(address)), now=now)
 
 
 def reserve_registration(*, address: str, now: datetime, email: str = "") -> Sequence[Place]:
@@ -127,7 +99,7 @@ def reserve_registration(*, address: str, now: datetime, email: str = "") -> Seq
     """
     block = address_block(address)
     mails = _mail_buckets(email, block) if email else ()
-    return _reserve(((REGISTRATION, block), (ADDRESS, block), *mails), now=now)
+    return take_places(((REGISTRATION, block), (ADDRESS, block), *mails), now=now)
 
 
 def _mail_buckets(email: str, block: str) -> Sequence[tuple[Budget, str]]:
@@ -151,7 +123,7 @@ def reserve_user_code(*, subject: str, address: str, now: datetime) -> Sequence[
     Raises:
         TooManyAttempts: a bucket is empty.
     """
-    return _reserve(((USER_CODE_ADDRESS, address_block(address)), (USER_CODE_PERSON, subject)), now=now)
+    return take_places(((USER_CODE_ADDRESS, address_block(address)), (USER_CODE_PERSON, subject)), now=now)
 
 
 def reserve_device(*, address: str, now: datetime) -> Sequence[Place]:
@@ -164,7 +136,7 @@ def reserve_device(*, address: str, now: datetime) -> Sequence[Place]:
     Raises:
         TooManyAttempts: the bucket is empty.
     """
-    return _reserve(((DEVICE_ADDRESS, address_block(address)),), now=now)
+    return take_places(((DEVICE_ADDRESS, address_block(address)),), now=now)
 
 
 def reserve_upstream(*, address: str, now: datetime) -> Sequence[Place]:
@@ -177,7 +149,7 @@ def reserve_upstream(*, address: str, now: datetime) -> Sequence[Place]:
     Raises:
         TooManyAttempts: the bucket is empty.
     """
-    return _reserve(((UPSTREAM_ADDRESS, address_block(address)),), now=now)
+    return take_places(((UPSTREAM_ADDRESS, address_block(address)),), now=now)
 
 
 def reserve_second_factor(*, subject: str, address: str, now: datetime) -> Sequence[Place]:
@@ -194,7 +166,7 @@ def reserve_second_factor(*, subject: str, address: str, now: datetime) -> Seque
     Raises:
         TooManyAttempts: a bucket is empty.
     """
-    return _reserve(
+    return take_places(
         (
             (SECOND_FACTOR_ADDRESS, address_block(address)),
             (SECOND_FACTOR_PERSON_SLOWLY, subject),
@@ -214,7 +186,7 @@ def reserve_passkey_challenge(*, address: str, now: datetime) -> Sequence[Place]
     Raises:
         TooManyAttempts: the bucket is empty.
     """
-    return _reserve(((PASSKEY_ADDRESS, address_block(address)),), now=now)
+    return take_places(((PASSKEY_ADDRESS, address_block(address)),), now=now)
 
 
 def reserve_passkey(*, address: str, now: datetime) -> Sequence[Place]:
@@ -227,7 +199,7 @@ def reserve_passkey(*, address: str, now: datetime) -> Sequence[Place]:
     Raises:
         TooManyAttempts: the bucket is empty.
     """
-    return _reserve(((ADDRESS, address_block(address)),), now=now)
+    return take_places(((ADDRESS, address_block(address)),), now=now)
 
 
 def spend_challenge(challenge: bytes, *, now: datetime) -> bool:
@@ -243,49 +215,7 @@ def spend_challenge(challenge: bytes, *, now: datetime) -> bool:
         Whether this call took it.
     """
     try:
-        _reserve(((PASSKEY_CHALLENGE, challenge.hex()),), now=now)
+        take_places(((PASSKEY_CHALLENGE, challenge.hex()),), now=now)
     except TooManyAttempts:
         return False
     return True
-
-
-def _reserve(buckets: Sequence[tuple[Budget, str]], *, now: datetime) -> Sequence[Place]:
-    """A place in each bucket or in none; every attempt takes them in the same order, so that none waits in a circle."""
-    with transaction.atomic():
-        return [_take(budget, bucket_key(budget, text), now) for budget, text in buckets]
-
-
-def _take(budget: Budget, key: bytes, now: datetime) -> Place:
-    parameters: dict[str, Any] = {"key": key, "now": now, "interval": budget.interval, "span": budget.span}
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, parameters)
-        row = cursor.fetchone()
-        if row is not None:
-            return Place(budget, key, is_exhausted(budget, row[0], now))
-        cursor.execute(_FULL_AT, [key])
-        full_at: datetime = cursor.fetchone()[0]
-    raise TooManyAttempts(retry_after(budget, full_at, now))
-
-
-def give_back(places: Sequence[Place]) -> None:
-    """Return the places of an attempt that was no guess: the person is who they said."""
-    with connection.cursor() as cursor:
-        for place in places:
-            parameters: list[Any] = [place.budget.interval, place.key]
-            cursor.execute(_GIVE_BACK, parameters)
-
-
-def purge_full_budgets(now: datetime) -> int:
-    """Delete the buckets that are full again, which is what a bucket that isn't there is too.
-
-    Returns:
-        How many were deleted.
-    """
-    deleted = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_PURGE, [now, _PURGE_BATCH])
-            batch: int = cursor.rowcount
-        deleted += batch
-        if batch < _PURGE_BATCH:
-            return deleted

@@ -13,9 +13,10 @@ from accounts.passkey_answers import Asserted, read_asserted, read_attested
 from accounts.passkeys import RelyingParty, check_asserted, check_attested, check_passkey_name
 from accounts.selectors.factors import factors_of
 from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
-from accounts.services.attempts import Place, give_back, reserve_passkey, spend_challenge
+from accounts.services.attempts import reserve_passkey, spend_challenge
 from accounts.services.factor_changes import hold_factors, record_change, remove_stranded_recovery_codes
 from accounts.services.personal import personal_key, record_about, sealed_key_of
+from accounts.services.places import Place, give_back
 from accounts.services.presence import noticing_deletion
 from accounts.services.sign_in import SignedIn, record_proof
 from accounts.vocabulary import Factor, FactorChange

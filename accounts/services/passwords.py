@@ -11,10 +11,11 @@ from accounts.errors import LinkOver, NoMail, PersonGone
 from accounts.models import MailedLink, User
 from accounts.names import canonical, check_email
 from accounts.selectors import may_be_member, reset_candidate
-from accounts.services.attempts import Place, reserve_mail
+from accounts.services.attempts import reserve_mail
 from accounts.services.mailed_links import make_link, use_link
 from accounts.services.outbox import post
 from accounts.services.people import check_new_password
+from accounts.services.places import Place
 from accounts.services.sessions import end_sessions_of
 from accounts.vocabulary import LinkPurpose, SessionEnd
 from audit.services import record

@@ -11,9 +11,10 @@ from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClo
 from accounts.models import MailedLink, User
 from accounts.names import check_email, check_own_username
 from accounts.services.addresses import mail_confirmation
-from accounts.services.attempts import Place, give_back, reserve_registration
+from accounts.services.attempts import reserve_registration
 from accounts.services.mailed_links import use_link
 from accounts.services.people import draft_person, save_member
+from accounts.services.places import Place, give_back
 from accounts.services.sign_in import SignedIn
 from accounts.whereabouts import Whereabouts
 from audit.services import record

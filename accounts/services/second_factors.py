@@ -25,9 +25,10 @@ from accounts.selectors.factors import (
     factors_of,
     seed_of,
 )
-from accounts.services.attempts import Place, give_back, reserve_second_factor
+from accounts.services.attempts import reserve_second_factor
 from accounts.services.factor_changes import hold_factors, record_change, remove_stranded_recovery_codes
 from accounts.services.personal import personal_key, record_about
+from accounts.services.places import Place, give_back
 from accounts.services.presence import noticing_deletion
 from accounts.vocabulary import Factor, FactorChange
 from accounts.whereabouts import Whereabouts

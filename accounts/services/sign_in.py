@@ -14,8 +14,9 @@ from accounts.models import User
 from accounts.passwords import prepared
 from accounts.selectors import Candidate, sign_in_candidate
 from accounts.selectors.factors import is_whole
-from accounts.services.attempts import Place, give_back, reserve, reserve_person
+from accounts.services.attempts import reserve, reserve_person
 from accounts.services.personal import make_personal_key, record_about, seal_for_nobody
+from accounts.services.places import Place, give_back
 from accounts.whereabouts import NOWHERE, Whereabouts
 from audit.services import record
 from audit.vocabulary import EventName

@@ -13,7 +13,8 @@ from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, PASSKEY_CHALL
 from accounts.errors import TooManyAttempts
 from accounts.models import AttemptBudget
 from accounts.passkeys import CHALLENGE_LIFETIME
-from accounts.services.attempts import give_back, purge_full_budgets, reserve, spend_challenge
+from accounts.services.attempts import reserve, spend_challenge
+from accounts.services.places import give_back, purge_full_budgets
 
 
 def allowed(username: str, address: str, now: datetime) -> bool:
@@ -105,7 +106,7 @@ def test_no_name_and_no_address_is_stored(now: datetime) -> None:
 
 @pytest.mark.django_db
 def test_the_purge_removes_full_buckets_and_no_others(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.services.attempts._PURGE_BATCH", 2)
+    monkeypatch.setattr("accounts.services.places._PURGE_BATCH", 2)
     for number in range(5):
         reserve(username=f"person{number}", address=f"192.0.2.{number}", now=now)
     reserve(username="ana", address="198.51.100.7", now=now + timedelta(hours=1))

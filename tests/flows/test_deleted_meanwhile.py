@@ -103,7 +103,7 @@ def test_while_an_app_is_set_up(page: str, browser: Browser, deleted_before: Bef
     assert nothing_is_left()
 
 
-@pytest.mark.parametrize("step", ["accounts.views.second_factor.prove_code", "accounts.views.second_proof.step_up"])
+@pytest.mark.parametrize("step", ["accounts.views.second_factor.prove_code", "accounts.views.second_proof.step_up_on_device"])
 def test_while_they_step_up(step: str, browser: Browser, ana: User, now: datetime, deleted_before: Before) -> None:
     post(browser)
     seed = give_totp(ana, now - AGO)
@@ -176,7 +176,7 @@ def test_at_the_second_factor_of_direct_sign_in(
 
 def test_when_they_choose_another_password(browser: Browser, deleted_before: Before) -> None:
     post(browser)
-    deleted_before("accounts.views.passwords.begin_session")
+    deleted_before("accounts.views.passwords.change_password")
     answer = browser.post("/account/password", urlencode({"password": f"another {PASSWORD}"}), FORM)
     assert (answer.status_code, answer["Location"]) == (303, "/sign-in")
     assert nothing_is_left()

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
-from accounts.admin.acting import acting
+from realms.acting import actor_of
 from realms.selectors import default_realm
 from tokens.admin.trial import TrialPages
 from tokens.client_fieldsets import fieldsets
@@ -76,7 +76,7 @@ class ClientAdmin(TrialPages):
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001
         """Register through the service, or save; with the event, in Django's one transaction."""
-        actor, now = acting(request), timezone.now()
+        actor, now = actor_of(request), timezone.now()
         if change:
             # Of what the form shows and no more: a secret that was made meanwhile would be lost with it.
             obj.save(update_fields=list(form.cleaned_data))
@@ -122,7 +122,7 @@ class ClientAdmin(TrialPages):
         if request.method != "POST":
             return self._show(request, client, None)
         try:
-            return self._show(request, client, add_secret(client, actor=acting(request), now=timezone.now()))
+            return self._show(request, client, add_secret(client, actor=actor_of(request), now=timezone.now()))
         except ClientRefused as error:
             messages.error(request, str(error))
             return redirect("admin:tokens_client_change", pk)

@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.admin.acting import acting
 from accounts.admin.confirmation import confirm
 from accounts.admin.to_look_at import ToLookAt
+from realms.acting import actor_of
 from tokens.models import Consent
 from tokens.selectors import resting_on, unended
 from tokens.services.consent import withdraw_each
@@ -48,7 +48,7 @@ class ConsentAdmin(ToLookAt):
 
         def act(said: Mapping[str, Any]) -> str:
             consents = set(chosen.values_list("pk", flat=True))
-            done = withdraw_each(consents, actor=acting(request), now=now, because=said["reason"])
+            done = withdraw_each(consents, actor=actor_of(request), now=now, because=said["reason"])
             return f"Consents withdrawn: {done.consents}. Grants ended with them: {done.grants}."
 
         grants = unended(resting_on(chosen), now).count()

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
-from accounts.admin.acting import acting
 from accounts.admin.confirmation import confirm
 from accounts.admin.to_look_at import ToLookAt
 from accounts.models import User
+from realms.acting import actor_of
 from tokens.models import Client, Grant
 from tokens.selectors import unended
 from tokens.services.revocation import end_grants
@@ -82,7 +82,7 @@ class GrantAdmin(ToLookAt):
         now = timezone.now()
 
         def act(said: Mapping[str, Any]) -> str:
-            actor, reason = acting(request), RevocationReason.OPERATOR
+            actor, reason = actor_of(request), RevocationReason.OPERATOR
             return f"Grants ended: {end_grants(grants, reason=reason, actor=actor, now=now, because=said['reason'])}."
 
         hits = f"Grants that would end: {unended(grants, now).count()}."

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts.admin.acting import acting
 from accounts.admin.to_look_at import SoundSelections
+from realms.acting import actor_of
 from tokens.models import WAITING, LogoutDelivery
 from tokens.selectors import delivery_state
 from tokens.services.logouts import retry_logouts
@@ -68,7 +68,7 @@ class LogoutDeliveryAdmin(SoundSelections):
     def try_again(self, request: HttpRequest, queryset: QuerySet[LogoutDelivery]) -> None:
         """Have the chosen clients told once more; those who were told already are left alone."""
         chosen = set(queryset.values_list("pk", flat=True))
-        again = retry_logouts(chosen, actor=acting(request), now=timezone.now())
+        again = retry_logouts(chosen, actor=actor_of(request), now=timezone.now())
         messages.success(request, f"Tried again now: {again}. Reload this page in a moment to see what came of it.")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:

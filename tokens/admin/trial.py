@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts.admin.acting import acting
 from keys.errors import KeysError
+from realms.acting import actor_of
 from realms.models import Realm
 from realms.narrowed_lists import NarrowedLists
 from realms.selectors import DEFAULT_SLUG
@@ -57,7 +57,7 @@ class TrialPages(NarrowedLists):
         client, outcome, failure = self._client(request, trial.client), None, ""
         try:
             answer = {name: [str(value) for value in values] for name, values in request.POST.lists()}
-            outcome = finish_trial(trial, client, answer, actor=acting(request), now=timezone.now())
+            outcome = finish_trial(trial, client, answer, actor=actor_of(request), now=timezone.now())
         except TrialFailed as error:
             failure = str(error)
         except KeysError:

@@ -5,7 +5,6 @@ sent to a client before they proved who they are, not even with an error, unless
 §4.11.2).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -14,7 +13,6 @@ from django.db import transaction
 
 from accounts.claims import standard_claims
 from accounts.errors import PersonGone
-from accounts.models import User
 from accounts.selectors import LiveSession, person_facts
 from accounts.services.presence import noticing_deletion
 from accounts.services.sessions import hold_session
@@ -23,9 +21,9 @@ from keys.errors import TokenRefused
 from realms.models import Realm
 from realms.vocabulary import Registration
 from tokens import redirect_uris
+from tokens.authorization_outcomes import Answer, ConsentNeeded, Outcome, SignInNeeded, StepUpNeeded
 from tokens.authorization_request import AuthorizationRequest, RawRequest, parse, read, response_mode_of
 from tokens.authorize_checks import CHECKS, granted_scopes
-from tokens.demands import Way
 from tokens.errors import AuthorizationRefused, PageError
 from tokens.models import Client, Grant
 from tokens.protocol import ProtocolRequest
@@ -35,59 +33,7 @@ from tokens.services.consent import remember, still_covers
 from tokens.services.issuance import issue_through_browser
 from tokens.services.live_grants import authorization_of, subject_for
 from tokens.services.step_up import lacking_of, way_or_refusal
-from tokens.vocabulary import ID_TOKEN_TYPE, ClientKind, Prompt, ResponseMode, ResponseType
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back to the client, through the browser."""
-
-    redirect_uri: str
-    mode: ResponseMode
-    parameters: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class SignInNeeded:
-    """The person has to prove who they are; then the request goes on with this query.
-
-    Attributes:
-        new_account: they are to make an account first.
-        prompt, max_age: what an upstream provider has to be asked for too, or its own session would do; "" for
-            nothing. Whoever signs in here has just done so.
-    """
-
-    query: str
-    login_hint: str
-    new_account: bool = False
-    prompt: str = ""
-    max_age: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StepUpNeeded:
-    """The person has to prove more than they did; then the request goes on with this query (RFC 9470 §5).
-
-    Attributes:
-        way: prove a factor, or one of a passkey alone, or set one up first.
-    """
-
-    query: str
-    way: Way
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentNeeded:
-    """The person has to allow it."""
-
-    client: Client
-    person: User
-    scopes: tuple[str, ...]
-    redirect_uri: str
-    query: str
-
-
-Outcome = Answer | SignInNeeded | StepUpNeeded | ConsentNeeded
+from tokens.vocabulary import ID_TOKEN_TYPE, ClientKind, Prompt, ResponseType
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from django.db import transaction
 
 from accounts.errors import TooManyAttempts
 from accounts.selectors import LiveSession
-from accounts.services.attempts import give_back, reserve_user_code
+from accounts.services.attempts import reserve_user_code
+from accounts.services.places import give_back
 from accounts.services.presence import noticing_deletion
 from audit.services import record
 from audit.vocabulary import EventName

@@ -12,9 +12,10 @@ from django.utils.decorators import method_decorator
 
 from accounts import browser
 from accounts.views.second_proof import BY_PASSKEY, ONLY
+from tokens.authorization_outcomes import Answer, ConsentNeeded, Outcome, SignInNeeded, StepUpNeeded
 from tokens.demands import Way
 from tokens.protocol import ProtocolRequest
-from tokens.services.authorize import Answer, ConsentNeeded, Outcome, SignInNeeded, StepUpNeeded, authorize
+from tokens.services.authorize import authorize
 from tokens.views.base import plain_request
 from tokens.views.pages import ProtocolPage, see_other, step_up_page
 from tokens.vocabulary import ResponseMode

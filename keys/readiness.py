@@ -1,0 +1,39 @@
+"""Whether every ring could sign or tag now, for the probes and the front page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keys.algorithms import Purpose
+from keys.errors import KeysError
+from keys.selectors import rings
+from keys.signer import RingName, signer
+
+
+@dataclass(frozen=True, slots=True)
+class RingReadiness:
+    """Whether a ring can sign now; `detail` is the name of what stands in the way."""
+
+    realm: str
+    purpose: str
+    algorithm: str
+    ready: bool
+    detail: str
+
+
+def readiness(now: datetime) -> Sequence[RingReadiness]:
+    """For every ring, whether a worker could sign or tag with it at a moment.
+
+    Arguments:
+        now: the moment, aware.
+    """
+    return [_readiness(RingName(ring.realm_id, Purpose(ring.purpose), ring.algorithm, ring.bits), ring.realm.slug, now)
+            for ring in rings()]  # fmt: skip
+
+
+def _readiness(name: RingName, realm: str, now: datetime) -> RingReadiness:
+    try:
+        signer.signing_key(name, now)
+    except KeysError as error:
+        return RingReadiness(realm, name.purpose, name.algorithm, ready=False, detail=type(error).__name__)
+    return RingReadiness(realm, name.purpose, name.algorithm, ready=True, detail="")

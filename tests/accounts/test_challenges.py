@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
 
 from accounts.errors import ChallengeOver
 from accounts.models import Membership, SignInChallenge, User
@@ -16,12 +15,9 @@ from accounts.services.challenges import (
     purge_dead_challenges,
 )
 from accounts.services.sign_in import SignedIn
-from accounts.views import arrival
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
-from tests.flows.code_flow import post
-from tests.provider import PASSWORD, Browser
 from tests.second_factors import add_passkey, give_totp
 
 
@@ -87,19 +83,3 @@ def test_the_purge_removes_those_that_are_over(ana: User, realm: Realm, now: dat
     begun(ana, realm, now + timedelta(minutes=1))
     assert purge_dead_challenges(now + CHALLENGE_LIFETIME + timedelta(seconds=1)) == 1
     assert SignInChallenge.objects.count() == 1
-
-
-def test_whoever_was_deleted_since_the_first_proof_begins_none(
-    browser: Browser, ana: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The page asks them to sign in."""
-
-    def due_and_gone(*_: object, **__: object) -> Due:
-        User.objects.all().delete()
-        return Due.SECOND_FACTOR
-
-    monkeypatch.setattr(arrival, "due", due_and_gone)
-    with connection.cursor() as cursor:  # what a commit would check: a test's transaction never commits
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    answer = post(browser, "/sign-in", {"username": "ana", "password": PASSWORD})
-    assert (answer.status_code, answer["Location"]) == (303, "/sign-in")

@@ -103,7 +103,9 @@ def test_while_an_app_is_set_up(page: str, browser: Browser, deleted_before: Bef
     assert nothing_is_left()
 
 
-@pytest.mark.parametrize("step", ["accounts.views.second_factor.prove_code", "accounts.views.second_proof.step_up_on_device"])
+@pytest.mark.parametrize(
+    "step", ["accounts.views.second_factor.prove_code", "accounts.views.second_proof.step_up_on_device"]
+)
 def test_while_they_step_up(step: str, browser: Browser, ana: User, now: datetime, deleted_before: Before) -> None:
     post(browser)
     seed = give_totp(ana, now - AGO)

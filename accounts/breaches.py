@@ -22,6 +22,11 @@ class BreachesAway(Exception):
     """The list can't be asked now; the text is one word."""
 
 
+def has_a_list() -> bool:
+    """Whether the settings name a list of breached passwords."""
+    return bool(settings.IDP_BREACHED_PASSWORDS_FILE or settings.IDP_BREACHED_PASSWORDS_URL)
+
+
 def is_breached(password: str) -> bool:
     """Whether a password is on the list that the settings name; nothing is where they name none.
 

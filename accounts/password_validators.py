@@ -6,15 +6,20 @@ There are no rules on which kinds of characters a password has, and none on its 
 import logging
 from typing import Any
 
-from django.contrib.auth.password_validation import CommonPasswordValidator
+from django.contrib.auth.password_validation import CommonPasswordValidator, password_validators_help_texts
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, ngettext
 
-from accounts.breaches import BreachesAway, is_breached
+from accounts.breaches import BreachesAway, has_a_list, is_breached
 from accounts.passwords import MIN_LENGTH, little_more_than, may_be_a_password, prepared, repeats_little, unit_of
 
 logger = logging.getLogger("signet.passwords")
 _OURS = "signet"
+
+
+def rules() -> list[str]:
+    """What a password has to be, for the list below its field: a sentence each."""
+    return [sentence for sentence in password_validators_help_texts() if sentence]
 
 
 class Length:
@@ -114,5 +119,5 @@ class NotBreached:
             raise ValidationError(text, code="password_breached")
 
     def get_help_text(self) -> str:
-        """For the list below the field."""
-        return gettext("None that was ever stolen from a site.")
+        """For the list below the field; "" where there is no list to hold it against."""
+        return gettext("None that was ever stolen from a site.") if has_a_list() else ""

@@ -5,7 +5,6 @@ from datetime import datetime
 from http import HTTPStatus
 
 from django.conf import settings
-from django.contrib.auth.password_validation import password_validators_help_texts
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils.translation import gettext
 from accounts import browser
 from accounts.errors import HashingBusy, LinkOver, NameRefused, PersonGone, TooManyAttempts, WeakPassword
 from accounts.models import MailedLink
+from accounts.password_validators import rules
 from accounts.passwords import may_be_a_password
 from accounts.selectors import LiveSession
 from accounts.services.passwords import ask_for_reset, change_password, reset_password
@@ -112,7 +112,7 @@ class NewPasswordView(LinkPage):
             "action": self.link(self.name),
             "error": error,
             "alert": alert,
-            "rules": password_validators_help_texts(),
+            "rules": rules(),
         }
         status = HTTPStatus.UNPROCESSABLE_ENTITY if error or alert else HTTPStatus.OK
         return render(request, "accounts/new_password.html", context, status=status)
@@ -139,7 +139,7 @@ class PasswordView(ProvenPage):
 
     def contents(self, live: LiveSession, now: datetime) -> Mapping[str, object]:  # noqa: ARG002
         """The rules, and what was wrong."""
-        return {"rules": password_validators_help_texts(), "error": self.error, "alert": self.alert}
+        return {"rules": rules(), "error": self.error, "alert": self.alert}
 
     def act(self, request: HttpRequest, live: LiveSession, now: datetime) -> HttpResponse:
         """Take the new password; they sign in with it."""

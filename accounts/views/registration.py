@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 from csp.decorators import csp_replace
 from django.conf import settings
-from django.contrib.auth.password_validation import password_validators_help_texts
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -13,6 +12,7 @@ from django.utils.translation import gettext
 
 from accounts.errors import NameRefused, NameTaken, WeakPassword
 from accounts.names import MAX_USERNAME, check_email
+from accounts.password_validators import rules
 from accounts.passwords import may_be_a_password
 from accounts.return_path import MAX_RETURN_PATH
 from accounts.services.registration import register
@@ -34,7 +34,7 @@ class NewAccountPage(CredentialsPage):
 
     def more(self, following: str) -> Mapping[str, object]:
         """The way back, and the rules for passwords in the validators' words."""
-        return {"sign_in": self.link("sign-in", following=following), "rules": password_validators_help_texts()}
+        return {"sign_in": self.link("sign-in", following=following), "rules": rules()}
 
     def prove(self, *, username: str, password: str, peer: str) -> SignedIn:
         """Make the person."""

@@ -12,7 +12,7 @@ import pytest
 import urllib3
 from django.conf import LazySettings
 from django.contrib.auth.hashers import Argon2PasswordHasher
-from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +21,7 @@ from accounts import breaches
 from accounts.breaches import BreachesAway, is_breached
 from accounts.errors import WeakPassword
 from accounts.models import User
+from accounts.password_validators import rules
 from accounts.passwords import MAX_BYTES, MIN_LENGTH, little_more_than, may_be_a_password, prepared, unit_of
 from accounts.services.people import check_new_password
 from realms.models import Realm
@@ -127,8 +128,10 @@ def test_what_may_be_a_password_stays_what_it_is_once_prepared(text: str) -> Non
         assert may_be_a_password(prepared(text))
 
 
-def test_rules_are_told_below_the_field() -> None:
-    assert len(password_validators_help_texts()) == 4
+def test_the_rules_that_hold_are_told_below_the_field(settings: LazySettings) -> None:
+    assert len(rules()) == 3
+    settings.IDP_BREACHED_PASSWORDS_URL = "https://lists.example.test/"
+    assert "stolen" in rules()[-1]
 
 
 @pytest.mark.spec("NIST SP 800-63B-4 §3.1.1.2, normalization")

@@ -9,7 +9,6 @@ class SessionEnd(StrEnum):
     SIGNED_OUT = "signed_out"  # by the person
     REPLACED = "replaced"  # somebody else signed in with the same browser
     OPERATOR = "operator"  # by whoever runs the realm
-    STEPPED_UP = "stepped_up"  # the same sign-in, with one proof more
     DEVICE_REMOVED = "device_removed"  # the device it was on
 
 

@@ -210,7 +210,6 @@ class Migration(migrations.Migration):
                     ("signed_out", "signed_out"),
                     ("replaced", "replaced"),
                     ("operator", "operator"),
-                    ("stepped_up", "stepped_up"),
                     ("device_removed", "device_removed"),
                 ],
                 max_length=32,
@@ -236,7 +235,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("end_reason", ""), ("ended_at__isnull", True)),
                     models.Q(
-                        ("end_reason__in", ["signed_out", "replaced", "operator", "stepped_up", "device_removed"]),
+                        ("end_reason__in", ["signed_out", "replaced", "operator", "device_removed"]),
                         ("ended_at__isnull", False),
                     ),
                     _connector="OR",

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
+from django.core.signing import Signer
 from django.test import RequestFactory
 
 from accounts import device_cookie
@@ -67,8 +68,6 @@ def test_a_garbled_or_forged_one_holds_nothing(garble: object) -> None:
 
 
 def test_the_tag_of_another_purpose_or_key_is_none(settings: LazySettings) -> None:
-    from django.core.signing import Signer  # noqa: PLC0415  (only to forge)
-
     assert held_in({NAME: Signer(salt="another").sign(ONE.hex)}) == ()
     assert held_in({NAME: Signer(key="x" * 60, salt="signet.device").sign(ONE.hex)}) == ()
 

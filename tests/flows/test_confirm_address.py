@@ -23,7 +23,7 @@ from tests.flows.code_flow import post
 from tests.flows.test_reset_password import kinds_of, noting, open_link
 from tests.mailbox import Mailbox, mailbox
 from tests.pages import NEXT, Elements, whose
-from tests.provider import PASSWORD, Browser, make_person
+from tests.provider import PASSWORD, Browser, make_person, make_realm
 
 __all__ = ["mailbox"]
 ADDRESS = "bea@example.org"
@@ -156,8 +156,6 @@ def test_two_who_want_an_address_get_it_by_opening_the_mail(open_realm: Realm, m
 
 @pytest.mark.django_db(transaction=True)
 def test_of_several_clicks_at_once_one_counts(mailbox: Mailbox) -> None:
-    from tests.provider import make_realm  # noqa: PLC0415
-
     make_realm(purposes=())
     Realm.objects.update(registration="open")
     register(Browser())

@@ -12,6 +12,7 @@ from accounts.models import Membership, Session, TotpSecret, UpstreamLink, Upstr
 from accounts.services import attempts
 from audit.models import Event
 from audit.vocabulary import EventName
+from keys import api
 from realms.models import Realm
 from tests.flows.code_flow import register, sent_back
 from tests.flows.upstream_flow import Visit, _loopback, add_provider, upstream, visit
@@ -237,8 +238,6 @@ def test_what_the_tokens_say_is_true(visit: Visit, ana: User, realm: Realm, now:
     visit.come_back()
     app = register(realm, visit.browser, now)
     tokens = app.exchange(app.code()).json()
-    from keys import api  # noqa: PLC0415
-
     claims = api.verify_jwt(tokens["id_token"], realm=realm, typ="JWT", now=datetime.now(UTC)).claims
     assert (claims["acr"], claims["amr"]) == (MULTI_FACTOR, ["mfa"])
     assert claims["auth_time"] == int(visit.upstream.signed_in_at or 0)

@@ -1,6 +1,8 @@
 """Upstream providers that break a rule or are away: nobody gets in, and nothing is a fault of ours."""
 
 import base64
+import hashlib
+import hmac
 import json
 import threading
 import time
@@ -101,9 +103,6 @@ def hs256(text: str) -> str:
     public = key("ES256", "upstream k1").public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     header = base64url(json.dumps({"alg": "HS256", "kid": "k1"}).encode())
-    import hashlib  # noqa: PLC0415
-    import hmac  # noqa: PLC0415
-
     signing_input = f"{header}.{base64url(text.encode())}"
     return f"{signing_input}.{base64url(hmac.new(pem, signing_input.encode(), hashlib.sha256).digest())}"
 

@@ -15,7 +15,7 @@ from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
 from tests.flows.code_flow import post
-from tests.flows.upstream_flow import Visit, _loopback, upstream, visit
+from tests.flows.upstream_flow import Visit, _loopback, add_provider, upstream, visit
 from tests.pages import Elements, whose
 from tests.provider import Browser, make_person, make_realm
 
@@ -169,8 +169,6 @@ def test_another_provider_proves_who_somebody_is_only_afresh(
     visit: Visit, ana: User, realm: Realm, now: datetime
 ) -> None:
     """While an identity waits, no silent session at a linked provider stands in for the person."""
-    from tests.flows.upstream_flow import add_provider  # noqa: PLC0415
-
     known = Visit(visit.browser, visit.upstream, add_provider(realm, visit.upstream, now, slug="known"))
     known.link(ana, now, subject="u-1")
     visit.come_back()
@@ -197,8 +195,6 @@ def test_the_cookie_changes_when_an_identity_comes_to_wait(visit: Visit, ana: Us
 
 class TestThePageOfLinks:
     def test_links_are_seen_and_removed(self, visit: Visit, ana: User, realm: Realm, now: datetime) -> None:
-        from tests.flows.upstream_flow import add_provider  # noqa: PLC0415
-
         add_provider(realm, visit.upstream, now, slug="other", name="Other")
         add_provider(realm, visit.upstream, now, slug="off", name="Off", enabled=False)
         bea = make_person("bea", realm=realm)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from accounts.errors import UpstreamRefused, UpstreamTooOld
 from accounts.upstream.identity import UpstreamIdentity, identity_in, proved_at
+from tokens.id_token import HASHED, half_hash
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -64,8 +65,6 @@ def test_each_rule_turns_at_its_edge(changes: dict[str, Any], good: bool) -> Non
 
 @pytest.mark.spec("OpenID Connect Core §3.1.3.6")
 def test_the_hash_of_the_access_token_is_the_one_of_the_signature() -> None:
-    from tokens.id_token import HASHED, half_hash  # noqa: PLC0415
-
     for algorithm in HASHED:
         assert identity({**RIGHT, "at_hash": half_hash("at", algorithm)}, algorithm)
         with pytest.raises(UpstreamRefused):

@@ -138,13 +138,13 @@ def test_twenty_take_as_many_queries_as_one(admin: Browser, realm: Realm, now: d
 def test_it_takes_a_permission_of_its_own(permissions: tuple[str, ...], browser: Browser, session: Session) -> None:
     admin = operator(browser, *permissions)
     assert b"end_selected" not in admin.get(LIST).content
-    assert end(admin, session.pk).status_code in (200, 403)
+    assert end(admin, session.pk).status_code == (200 if "view_session" in permissions else 403)
     assert Session.objects.filter(ended_at=None).exists()
 
 
 @pytest.mark.parametrize("value", ["", "x", "0", "-1", "9" * 30, "1.5", "\0"])
 def test_garbage_ends_nothing(value: str, admin: Browser, session: Session) -> None:
-    assert end(admin, value).status_code in (302, 400)
+    assert end(admin, value).status_code == (302 if value in ("0", "-1") else 400)
     assert Session.objects.filter(ended_at=None).exists()
 
 

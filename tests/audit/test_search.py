@@ -96,7 +96,7 @@ class TestDays:
     def test_that_there_are_not_show_nothing_and_are_no_fault_of_ours(self, query: str, operator: Browser) -> None:
         event(target="kid-1")
         answer = operator.get(f"{LIST}?{query}")
-        assert answer.status_code in (302, 400)
+        assert answer.status_code == (400 if "%00" in query else 302)
 
     def test_keep_what_else_was_asked_for(self, operator: Browser) -> None:
         page = Elements(operator.get(f"{LIST}?name=key.created&q=kid&p=1&from=2026-03-04").content)

@@ -112,14 +112,14 @@ def test_it_takes_a_permission_of_its_own(
     row = consent(ana, client, now)
     admin = operator(browser, *permissions)
     assert b"withdraw_selected" not in admin.get(LIST).content
-    assert withdraw(admin, row.pk, **WHY).status_code in (200, 403)
+    assert withdraw(admin, row.pk, **WHY).status_code == (200 if "view_consent" in permissions else 403)
     assert Consent.objects.exists()
 
 
 @pytest.mark.parametrize("value", ["", "x", "0", "-1", "9" * 30, "1.5", "\0"])
 def test_garbage_withdraws_nothing(value: str, admin: Browser, ana: User, client: Client, now: datetime) -> None:
     consent(ana, client, now)
-    assert withdraw(admin, value, **WHY).status_code in (302, 400)
+    assert withdraw(admin, value, **WHY).status_code == (302 if value in ("0", "-1") else 400)
     assert Consent.objects.exists()
 
 

@@ -100,9 +100,10 @@ class TestRights:
     def test_narrow_no_list_of_others(self, query: str, admin: Browser, owner: Browser) -> None:
         make_person("victim", realm=None, is_staff=True)
         answer = admin.get(f"{LIST}?{query}")
-        assert answer.status_code in (200, 302, 400)
-        if answer.status_code == 200:
+        if query.startswith("o="):  # an order of columns, and no other rows
             assert b"victim" in answer.content
+        else:
+            assert answer.status_code == 400
 
     def test_of_a_role_are_changed_by_nobody(self, owner: Browser) -> None:
         for name in ROLE_GROUPS:
@@ -235,7 +236,7 @@ def test_no_popup_and_no_suggestions_lead_to_rights(role: OperatorRole, db: None
         "app_label=auth&model_name=group&field_name=permissions",
     ):
         answer = browser.get(f"/admin/autocomplete/?{asked}&term=a")
-        assert answer.status_code in (403, 404)
+        assert answer.status_code == 403
     people = "app_label=accounts&model_name=session&field_name=user"
     assert browser.get(f"/admin/autocomplete/?{people}&term=the").status_code == 200, "they may view people"
     bare = signed_in(make_person("bare", realm=None, is_staff=True))

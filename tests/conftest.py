@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 from django.conf import LazySettings
+from hypothesis import HealthCheck, settings
 
 from keys.algorithms import Purpose
 from keys.models import KeyRing
@@ -19,6 +20,9 @@ from tests.clock import FakeClock
 
 ACTOR = "test"
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+# How busy the machine is says nothing about a rule.
+settings.register_profile("rules", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rules")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -92,6 +92,12 @@ def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.spec("house.md, docs")
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs/pictures").iterdir()), ids=lambda path: str(path.name))
+def test_every_picture_is_shown_somewhere(picture: Path) -> None:
+    assert any(f"pictures/{picture.name})" in page.read_text(encoding="utf-8") for page in MARKDOWN)
+
+
+@pytest.mark.spec("house.md, docs")
 def test_the_clients_that_interoperate_are_the_locked_ones() -> None:
     page = (ROOT / "docs/interoperability.md").read_text(encoding="utf-8")
     python = (ROOT / "requirements-interop.txt").read_text(encoding="utf-8")

@@ -83,7 +83,8 @@ class Environment(environ.Env):
             return {}
         try:
             address = urlsplit(text)
-            port = address.port or _MAIL_PORTS[address.scheme]
+            usual = _MAIL_PORTS[address.scheme]  # first: whatever port it names, another scheme would go unencrypted
+            port = address.port or usual
         except (KeyError, ValueError):
             raise ImproperlyConfigured(
                 f"{name} is no address for mail: give one such as smtp+tls://user:password@mail.example.org:587."

@@ -56,7 +56,17 @@ def test_the_address_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "text", ["mail.example.org", "http://canary", "smtp+tls://", "smtp://canary:port", "filemail://", "smtp://[canary"]
+    "text",
+    [
+        "mail.example.org",
+        "http://canary",
+        "smtps://u:canary@mail.example.org:465",
+        "memorymail://canary:1",
+        "smtp+tls://",
+        "smtp://canary:port",
+        "filemail://",
+        "smtp://[canary",
+    ],
 )
 def test_anything_else_is_refused_and_not_repeated(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImproperlyConfigured, match=NAME) as refusal:

@@ -78,22 +78,34 @@ def redeem(
     if row is not None:
         found = authorization_from(row, client=client, realm=realm, with_id_token=with_id_token)
         _write_use(found, client=client, visit=visit, now=now)
-        return replace(found, jkt=visit.thumbprint)  # the key of this request, not the first
+    else:
+        standing = _told_again(grant_id, generation, realm=realm, client=client, now=now, visit=visit)
+        roles = standing.roles or ()
+        found = authorization_of(standing.grant, realm=realm, roles=roles, with_id_token=with_id_token)
+    return replace(found, jkt=visit.thumbprint)  # the key of this request, not the first
+
+
+def _told_again(
+    grant_id: UUID, generation: int, *, realm: Realm, client: Client, now: datetime, visit: Visit
+) -> StandingGrant:
+    """The grant of a refresh token that doesn't rotate it, where the same successor may be told once more.
+
+    Raises:
+        InvalidDpopProof, InvalidGrant: as `redeem`; a grant that has to end for it has ended by then.
+    """
     standing = grant_of(grant_id, realm_id=realm.pk, client_id=client.client_id)
     if standing is None:
         raise InvalidGrant(detail="no_such_grant")
-    refuse_elsewhere(standing.grant, visit=visit)
+    _refuse_elsewhere(standing.grant, visit=visit)
     decision = verdict(_facts(standing), presented=generation, now=now)
-    if decision is Verdict.SAME_SUCCESSOR:
-        roles = standing.roles or ()
-        found = authorization_of(standing.grant, realm=realm, roles=roles, with_id_token=with_id_token)
-        return replace(found, jkt=visit.thumbprint)  # the key of this request, not the first
     if decision in _ENDINGS:
         end_grant(grant=standing.grant, realm=realm, reason=_ENDINGS[decision], actor="", now=now)
-    raise InvalidGrant(detail=decision)
+    if decision is not Verdict.SAME_SUCCESSOR:
+        raise InvalidGrant(detail=decision)
+    return standing
 
 
-def refuse_elsewhere(grant: Grant, *, visit: Visit) -> None:
+def _refuse_elsewhere(grant: Grant, *, visit: Visit) -> None:
     """Refuse whoever shows another key or device than the grant is bound to; the same as the statement asks.
 
     Raises:

@@ -60,6 +60,13 @@ def test_no_setting_is_described_that_nobody_reads() -> None:
 
 
 @pytest.mark.spec("house.md, docs")
+def test_the_example_has_every_setting_that_is_described() -> None:
+    described = set(re.findall(r"`((?:IDP_[A-Z_]+[A-Z])|DATABASE_URL|PORT)`", CONFIGURATION))
+    offered = re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(offered) == sorted(described - {"IDP_ENV_FILE", "IDP_BUNDLED_DATABASE"}), "one names the file itself"
+
+
+@pytest.mark.spec("house.md, docs")
 @pytest.mark.parametrize("name", sorted(_commands()))
 def test_every_command_is_described(name: str) -> None:
     assert f"| `{name}` |" in REFERENCE

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from urllib.parse import quote
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -115,7 +114,7 @@ def take_over(values: dict[str, str], folder: DataFolder) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "idp_project.settings"
     if "IDP_EMAIL_URL" not in os.environ and "IDP_EMAIL_URL_FILE" not in os.environ:
         folder.mail.mkdir(mode=0o700, exist_ok=True)  # with links that let people in
-        os.environ["IDP_EMAIL_URL"] = f"filemail://{quote(str(folder.mail))}"
+        os.environ["IDP_EMAIL_URL"] = folder.mail_url
     os.environ.setdefault("IDP_WORKERS", str(min(usable_cores(), MOST_WORKERS)))
     os.environ.setdefault("IDP_LOG_LEVEL", "WARNING")
     os.environ.setdefault("IDP_ADMIN_SECOND_FACTOR", "false")  # a file from before doesn't say so
@@ -158,12 +157,13 @@ def banner(folder: DataFolder, port: int) -> str:
         curl=shutil.which("curl") is not None,
         proxy="http" in urllib.request.getproxies() and not urllib.request.proxy_bypass(HOST),
     )
+    is_written = os.environ.get("IDP_EMAIL_URL") == folder.mail_url
     lines = [
         "",
         f"Signet serves {base} until Ctrl-C.",
         f"  Admin     {base}/admin/   (sign in as operator)",
         f"  Data      {folder.path}",
-        f"  Mail      {folder.mail}   (written there, not sent)",
+        *([f"  Mail      {folder.mail}   (written there, not sent)"] if is_written else []),
         "",
         "Paste into another terminal:",
     ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from idp_project.embedded_postgres import Place, hold_lock
 
@@ -40,6 +40,11 @@ class DataFolder:
     def mail(self) -> Path:
         """Where mails are written to instead of being sent, a file each."""
         return self.path / "mail"
+
+    @property
+    def mail_url(self) -> str:
+        """What has them written there (IDP_EMAIL_URL)."""
+        return f"filemail://{quote(str(self.mail))}"
 
     @property
     def postgres(self) -> Path:

@@ -444,6 +444,17 @@ class TestMain:
         assert "IDP_SECRET_KEY_FILE" not in shell
         assert "Paste into another terminal:" in capsys.readouterr().out
 
+    @pytest.mark.parametrize("named", ["", "consolemail://"])
+    def test_mail_is_said_to_be_written_only_where_it_is(
+        self, named: str, shell: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(quickstart, "serve", lambda *_, announce, **__: announce())
+        shell |= {"DATABASE_URL": "postgres://somewhere/else"} | ({"IDP_EMAIL_URL": named} if named else {})
+        assert quickstart.main() == 0
+        folder = DataFolder(Path(shell["IDP_DATA_DIR"]))
+        assert shell["IDP_EMAIL_URL"] == (named or f"filemail://{folder.mail}")
+        assert (f"Mail      {folder.mail}" in capsys.readouterr().out) is not bool(named)
+
     def test_the_bundled_database_runs_while_the_server_does(
         self, shell: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 from csp.decorators import csp_update
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -30,6 +32,20 @@ from idp_project.operators.proof import keep_after_new_password, second_factor_d
 # The picture of a key holds a secret: it stands in the page, and has no address from which it could be fetched.
 _WITH_PICTURE = csp_update({"img-src": ["data:"]})
 _Page = Callable[[Any, HttpRequest], HttpResponseBase]
+
+
+class OwnPasswordForm(AdminPasswordChangeForm):
+    """Django's form; a change leaves an event, and none goes without it."""
+
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002  (Django's)
+        """Save what was hashed before: no transaction waits for a hash, or for a list of breached passwords."""
+        person = super().save(commit=False)
+        if commit:
+            actor, now = f"user:{person.subject}", timezone.now()
+            with transaction.atomic():
+                person.save(update_fields=["password", "signed_out_at"])
+                record_person_changed(person, fields=["password"], actor=actor, now=now)
+        return person
 
 
 class OperatorSite(AdminSite):
@@ -97,19 +113,20 @@ class OperatorSite(AdminSite):
         return super().login(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Django's page for one's own password; a change leaves an event, and this session alone goes on.
+        """Django's page for one's own password, with a form of ours; after a change this session alone goes on.
 
         Whoever holds somebody else's session guesses at the old one no faster than at a sign-in.
         """
         if request.method == "POST" and not self._may_try(request):
             return cast("TemplateResponse", HttpResponseRedirect(request.path))
-        with transaction.atomic():
-            response = super().password_change(request, extra_context)
-            if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
-                person, now = cast("User", request.user), timezone.now()
-                record_person_changed(person, fields=["password"], actor=f"user:{person.subject}", now=now)
-                keep_after_new_password(request, person, now=now)
-        return response
+        request.current_app = self.name
+        done = reverse("admin:password_change_done", current_app=self.name)
+        context = {**self.each_context(request), **(extra_context or {})}
+        page = PasswordChangeView.as_view(form_class=OwnPasswordForm, success_url=done, extra_context=context)
+        response = page(request)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            keep_after_new_password(request, cast("User", request.user), now=timezone.now())
+        return cast("TemplateResponse", response)
 
     @staticmethod
     def _may_try(request: HttpRequest) -> bool:

@@ -10,19 +10,22 @@ import time_machine
 from django.conf import LazySettings, settings
 from django.contrib.sessions.models import Session as CookieSession
 from django.core.checks import run_checks
+from django.db import connection
 from django.utils import timezone
 
 from accounts import totp
 from accounts.budget import ACCOUNT_AND_ADDRESS, SECOND_FACTOR_PERSON
 from accounts.cookie_sessions import SIDS
+from accounts.hashers import BoundedArgon2
 from accounts.models import AttemptBudget, TotpSecret, User
+from accounts.password_validators import NotBreached
 from accounts.selectors.factors import seed_of
 from accounts.services.factor_reset import reset_factors
 from accounts.services.sessions import begin_session
 from accounts.services.sign_in import SignedIn
 from audit.models import Event
 from audit.vocabulary import EventName
-from idp_project.operators import proof
+from idp_project.operators import proof, site
 from tests.accounts.authenticator import Authenticator, enrol
 from tests.idp_project.operators.test_role_pages import SITE, TABLE, address_of, names
 from tests.pages import Elements, whose
@@ -236,6 +239,40 @@ class TestTheMark:
             assert not inside(other)
         event = Event.objects.get(name=EventName.PERSON_CHANGED)
         assert (event.target, event.details["fields"]) == (root.subject, "password")
+
+    @pytest.mark.spec("house.md: no transaction over slow work")
+    def test_no_transaction_waits_for_the_rules_or_the_hash_of_ones_own_new_password(
+        self, whole: Browser, root: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outside, depths = len(connection.savepoint_ids), []
+
+        def watched(slow: Any) -> Any:
+            def inner(*args: Any, **kwargs: Any) -> Any:
+                depths.append(len(connection.savepoint_ids))
+                return slow(*args, **kwargs)
+
+            return inner
+
+        monkeypatch.setattr(NotBreached, "validate", watched(NotBreached.validate))
+        monkeypatch.setattr(BoundedArgon2, "encode", watched(BoundedArgon2.encode))
+        new = {"new_password1": "another good password", "new_password2": "another good password"}
+        answer = whole.post("/admin/password_change/", {"old_password": PASSWORD, **new})
+        assert answer["Location"] == "/admin/password_change/done/"
+        assert len(depths) > 1
+        assert set(depths) == {outside}
+
+    def test_ones_own_new_password_is_not_taken_without_its_event(
+        self, whole: Browser, root: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("no event")
+
+        monkeypatch.setattr(site, "record_person_changed", fail)
+        new = {"new_password1": "another good password", "new_password2": "another good password"}
+        assert whole.post("/admin/password_change/", {"old_password": PASSWORD, **new}).status_code == 500
+        root.refresh_from_db()
+        assert root.check_password(PASSWORD)
+        assert inside(whole)
 
     @pytest.mark.spec("issue: brute force: parallel guesses at password meet limits shared by the workers")
     def test_is_no_leave_to_guess_at_the_password(self, whole: Browser, root: User, now: datetime) -> None:

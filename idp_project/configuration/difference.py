@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from idp_project.configuration.document import Description, Members, Place, Schema, Things
+from idp_project.configuration.document import Members, Place, Schema, Things, spoken_members
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,14 @@ def in_words(changes: tuple[Change, ...], schema: Schema) -> Iterator[str]:
     """The changes, a line each: `realms/default/clients/app/scope: "a" → "a b"`."""
     for change in changes:
         description = schema[change.place.kind]
+        after = spoken_members(change.after, description)
         if change.before is None:
-            told = {name: value for name, value in _spoken(change.after, description) if value not in ("", None, [])}
+            told = {name: value for name, value in after.items() if value not in ("", None, [])}
             yield f"{change.place}: nothing → {_json(told)}"
             continue
-        before = dict(_spoken(change.before, description))
-        for name, value in _spoken(change.after, description):
+        before = spoken_members(change.before, description)
+        for name, value in after.items():
             yield f"{change.place}/{name}: {_json(before[name])} → {_json(value)}"
-
-
-def _spoken(members: Members, description: Description) -> Iterator[tuple[str, Any]]:
-    for name, form in description.members.items():
-        if name in members:
-            yield name, form.write(members[name])
 
 
 def _json(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What both statements share that turn a handle into an authorization: what must still stand, what they return."""
+"""What the statements share that turn a handle into an authorization: what must still stand, what they return."""
 
 import json
 from collections.abc import Mapping, Sequence

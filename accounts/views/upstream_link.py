@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from csp.decorators import csp_replace
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 
 from accounts import browser
@@ -20,6 +22,8 @@ from accounts.views.page import Page, notice, see_other
 from accounts.views.reauthentication import lacks_second_factor
 
 
+# Browsers hold form-action against every redirect that follows a form, and this one leads to a client.
+@method_decorator(csp_replace({"form-action": None}), name="dispatch")
 class LinkView(Page):
     """Whose an identity is that the provider vouched for a moment ago in this browser.
 

@@ -58,6 +58,18 @@ def test_whoever_signs_in_after_it_is_asked_and_linked(visit: Visit, ana: User) 
     assert whose(fresh.browser) == "ana"
 
 
+@pytest.mark.spec("CSP Level 3 §6.4.1")
+def test_the_way_on_from_the_question_may_lead_to_a_client(visit: Visit, ana: User) -> None:
+    """Browsers hold form-action against what follows the form too: /authorize, and the client's address behind it."""
+    following = "/authorize?client_id=app"
+    visit.come_back(next=following)
+    visit.sign_in()
+    question = visit.browser.get(LINK)
+    assert Elements(question.content).one(id="link-confirm")
+    assert "form-action" not in question["Content-Security-Policy"]
+    assert decide(visit.browser)["Location"] == following
+
+
 def test_nobody_is_made_of_an_identity(visit: Visit, realm: Realm) -> None:
     visit.come_back()
     visit.browser.get(LINK)

@@ -13,7 +13,6 @@ from django.utils.translation import gettext
 from accounts import browser
 from accounts.errors import AddressTaken, LinkOver, NameRefused, TooManyAttempts
 from accounts.models import MailedLink
-from accounts.return_path import return_path
 from accounts.selectors import LiveSession
 from accounts.selectors.mail import awaited_address
 from accounts.services.addresses import ask_for_address, confirm_address
@@ -72,8 +71,7 @@ class LookAtYourMailView(Page):
         if live is None:
             return see_other(self.link("sign-in"))
         asked = request.GET.getlist("next")
-        below = self.address("sign-in").removesuffix("sign-in")
-        following = return_path(asked[0], below=below) if len(asked) == 1 else None
+        following = self.onward(asked[0]) if len(asked) == 1 else ""
         context = {
             "realm": self.realm,
             "email": awaited_address(live.person, now=now),

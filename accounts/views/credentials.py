@@ -12,7 +12,6 @@ from django.utils.translation import ngettext
 from accounts.errors import HashingBusy, TooManyAttempts
 from accounts.names import MAX_EMAIL
 from accounts.passwords import MAX_BYTES
-from accounts.return_path import return_path
 from accounts.services.sign_in import SignedIn
 from accounts.views.arrival import arrive
 from accounts.views.page import BUSY, RETRY, Page, malformed, seconds
@@ -92,7 +91,7 @@ class CredentialsPage(Page):
             return self._later(request, fields, too_many(int(wait)), wait, HTTPStatus.TOO_MANY_REQUESTS)
         except HashingBusy:
             return self._later(request, fields, str(BUSY), seconds(RETRY), HTTPStatus.SERVICE_UNAVAILABLE)
-        return self.go_on(request, signed_in, following=self._following(fields["next"]) or "")
+        return self.go_on(request, signed_in, following=self.onward(fields["next"]))
 
     def go_on(self, request: HttpRequest, signed_in: SignedIn, *, following: str) -> HttpResponse:
         """The way on from the form."""
@@ -104,9 +103,6 @@ class CredentialsPage(Page):
             raise Refused(errors=errors)
         peer = str(request.META.get("REMOTE_ADDR", ""))
         return self.prove(username=fields["username"], password=fields["password"], peer=peer)
-
-    def _following(self, text: str) -> str | None:
-        return return_path(text, below=self.address("sign-in").removesuffix("sign-in"))
 
     def _later(
         self, request: HttpRequest, fields: Mapping[str, str], alert: str, wait: str, status: HTTPStatus
@@ -136,7 +132,7 @@ class CredentialsPage(Page):
         refusal: Refused | None = None,
         status: HTTPStatus = HTTPStatus.OK,
     ) -> HttpResponse:
-        onward = self._following(following) or ""
+        onward = self.onward(following)
         context = {
             "realm": self.realm,
             "action": self.link(self.name),

@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from accounts import device_cookie, locales
 from accounts.errors import PersonGone
+from accounts.return_path import return_path
 from accounts.whereabouts import Whereabouts
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
@@ -120,6 +121,10 @@ class Page(View):
         device_cookie.settle(request, answer)
         return answer
 
+    def onward(self, text: str) -> str:
+        """Where the way leads to in the end, as the request says and if it may; "" for nowhere."""
+        return return_path(text, below=self.address("sign-in").removesuffix("sign-in")) or ""
+
     def address(self, name: str) -> str:
         """The path of a page of this realm.
 
@@ -154,7 +159,7 @@ def see_other(address: str) -> HttpResponse:
 
 
 def whereabouts_of(request: HttpRequest) -> Whereabouts:
-    """Where a person is, for the audit."""
+    """Where a request comes from, for the limits and the audit."""
     return Whereabouts(str(request.META.get("REMOTE_ADDR", "")), request.headers.get("User-Agent", ""))
 
 

@@ -15,8 +15,7 @@ from accounts.errors import TooManyAttempts
 from accounts.models import Passkey
 from accounts.passkeys import KnownPasskey, RelyingParty, relying_party
 from accounts.services.attempts import reserve_passkey_challenge
-from accounts.views.page import Page, notice, seconds
-from accounts.whereabouts import Whereabouts
+from accounts.views.page import Page, notice, seconds, whereabouts_of
 
 
 def party_here() -> RelyingParty | None:
@@ -92,8 +91,3 @@ def no_passkeys(request: HttpRequest) -> HttpResponse:
 def known_passkeys(passkeys: Sequence[Passkey]) -> list[KnownPasskey]:
     """What a browser is told of passkeys that there are."""
     return [KnownPasskey(bytes(each.credential_id), tuple(each.transports)) for each in passkeys]
-
-
-def whereabouts_of(request: HttpRequest) -> Whereabouts:
-    """Where a request comes from, for the limits and the audit."""
-    return Whereabouts(str(request.META.get("REMOTE_ADDR", "")), request.headers.get("User-Agent", ""))

@@ -14,8 +14,8 @@ from accounts.passkeys import MAX_NAME, RelyingParty, creation_options
 from accounts.selectors.passkeys import passkeys_of
 from accounts.services.passkeys import Answer, add_passkey
 from accounts.views.credentials import Refused
-from accounts.views.page import Page
-from accounts.views.passkey_forms import PasskeyForm, known_passkeys, not_accepted, party_here, whereabouts_of
+from accounts.views.page import Page, whereabouts_of
+from accounts.views.passkey_forms import PasskeyForm, known_passkeys, not_accepted, party_here
 from realms.models import Realm
 
 FIELDS = ("credential", "name")

@@ -13,8 +13,8 @@ from accounts.passkeys import RelyingParty, request_options
 from accounts.services.passkeys import Answer, sign_in_with_passkey
 from accounts.views.arrival import arrive
 from accounts.views.credentials import once_each, too_many
-from accounts.views.page import malformed, seconds, see_other
-from accounts.views.passkey_forms import PasskeyOptionsView, no_passkeys, not_accepted, party_here, whereabouts_of
+from accounts.views.page import malformed, seconds, see_other, whereabouts_of
+from accounts.views.passkey_forms import PasskeyOptionsView, no_passkeys, not_accepted, party_here
 from accounts.views.sign_in import SignInView
 
 
@@ -62,4 +62,4 @@ class SignInPasskeyView(SignInView):
             form = self._form(request, following=query["next"], username="", status=HTTPStatus.TOO_MANY_REQUESTS)
             form["Retry-After"] = wait
             return form
-        return arrive(request, signed_in, page=self, following=self._following(query["next"]) or "")
+        return arrive(request, signed_in, page=self, following=self.onward(query["next"]))

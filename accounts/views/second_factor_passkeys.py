@@ -17,8 +17,8 @@ from accounts.selectors.passkeys import passkeys_of
 from accounts.services.passkeys import Answer, prove_passkey
 from accounts.services.second_factors import make_recovery_codes
 from accounts.views.credentials import Refused
-from accounts.views.page import see_other
-from accounts.views.passkey_forms import PasskeyOptionsView, known_passkeys, not_accepted, party_here, whereabouts_of
+from accounts.views.page import see_other, whereabouts_of
+from accounts.views.passkey_forms import PasskeyOptionsView, known_passkeys, not_accepted, party_here
 from accounts.views.passkey_making import FIELDS, making_form, options_to_make, take_new_passkey
 from accounts.views.second_factor import SecondFactorView
 from accounts.views.second_factor_set_up import SetUpView

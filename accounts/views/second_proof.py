@@ -9,18 +9,16 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext
 
 from accounts import browser, device_cookie
 from accounts.errors import ChallengeOver, TooManyAttempts
 from accounts.models import SignInChallenge, User
-from accounts.return_path import return_path
 from accounts.selectors import LiveSession
 from accounts.services.challenges import complete_challenge
 from accounts.services.devices import step_up_on_device
 from accounts.views.arrival import begin
 from accounts.views.credentials import Refused, once_each, too_many
-from accounts.views.page import BUSY, RETRY, Page, malformed, notice, seconds, see_other, whereabouts_of
+from accounts.views.page import Page, busy, malformed, seconds, see_other, whereabouts_of
 from keys.errors import KeysError
 from realms.models import Realm
 
@@ -99,7 +97,7 @@ class SecondProofPage(Page):
             return malformed(request)
         self.only = query[ONLY]
         following = self.following = self.onward(query["next"])
-        asked = self.asked(request, now)
+        asked = asked_here(request, realm=self.realm, now=now)
         if asked is None:
             return see_other(self.link("sign-in", following=following))
         return self.elsewhere(request, asked, now, following=following) or self.form(
@@ -113,7 +111,7 @@ class SecondProofPage(Page):
             return malformed(request)
         self.only = fields[ONLY]
         following = self.following = self.onward(fields["next"])
-        asked = self.asked(request, now)
+        asked = asked_here(request, realm=self.realm, now=now)
         if asked is None:
             return see_other(self.link("sign-in", following=following))
         away = self.elsewhere(request, asked, now, following=following)
@@ -144,9 +142,7 @@ class SecondProofPage(Page):
         try:
             return super().answer(request, slug)
         except KeysError:
-            response = notice(request, gettext("Not available"), str(BUSY), status=HTTPStatus.SERVICE_UNAVAILABLE)
-            response["Retry-After"] = seconds(RETRY)
-            return response
+            return busy(request)
 
     def form(
         self,
@@ -172,14 +168,6 @@ class SecondProofPage(Page):
             **self.contents(asked, fields, now),
         }
         return render(request, self.template, context, status=status)
-
-    def asked(self, request: HttpRequest, now: datetime) -> Asked | None:
-        """Whose proof is due: of the half that the browser holds, else of its session; None where it holds neither."""
-        return asked_here(request, realm=self.realm, now=now)
-
-    def onward(self, text: str) -> str:
-        """Where the way leads to in the end, "" for nowhere; checked as on the sign-in page."""
-        return return_path(text, below=self.address("sign-in").removesuffix("sign-in")) or ""
 
     def finish(self, request: HttpRequest, asked: Asked, *, methods: tuple[str, ...], now: datetime) -> None:
         """Take the second proof: the half becomes a session, or the session a surer one.

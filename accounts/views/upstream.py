@@ -23,7 +23,6 @@ from accounts.errors import (
 )
 from accounts.models import UpstreamProvider
 from accounts.names import MAX_EMAIL
-from accounts.return_path import return_path
 from accounts.selectors.upstreams import enabled_provider, enabled_providers
 from accounts.services.attempts import reserve_upstream
 from accounts.services.upstream_sign_in import admit, depart, identify
@@ -84,10 +83,6 @@ class UpstreamPage(Page):
         """There is no such provider."""
         text = gettext("Go back to the sign-in page: it shows what there is.")
         return notice(request, gettext("There is no such provider here"), text, status=HTTPStatus.NOT_FOUND)
-
-    def below(self) -> str:
-        """The path of the realm's issuer with its last slash."""
-        return self.address("sign-in").removesuffix("sign-in")
 
     def say(
         self,
@@ -156,7 +151,7 @@ class StartView(UpstreamPage):
             answer = notice(request, title, text, status=HTTPStatus.TOO_MANY_REQUESTS)
             answer["Retry-After"] = seconds(error.retry_after)
             return answer
-        following = return_path(request.POST.get("next", ""), below=self.below()) or ""
+        following = self.onward(request.POST.get("next", ""))
         try:
             address, departure = self._depart(request, provider, following=following, now=now)
         except (UpstreamAway, UpstreamRefused) as error:

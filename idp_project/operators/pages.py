@@ -29,7 +29,8 @@ from accounts.services.attempts import reserve_passkey_challenge
 from accounts.services.passkeys import Answer, prove_passkey
 from accounts.services.second_factors import begin_totp, confirm_totp, make_recovery_codes, prove_code
 from accounts.services.sign_in import record_proof
-from accounts.views.passkey_forms import PasskeyForm, known_passkeys, party_here, whereabouts_of
+from accounts.views.page import whereabouts_of
+from accounts.views.passkey_forms import PasskeyForm, known_passkeys, party_here
 from idp_project.operators.proof import remember_second_factor, second_factor_due
 from keys.errors import KeysError
 

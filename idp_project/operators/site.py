@@ -25,7 +25,7 @@ from accounts.errors import TooManyAttempts
 from accounts.models import User
 from accounts.services.people import record_person_changed
 from accounts.services.sign_in import knows_password
-from accounts.views.passkey_forms import whereabouts_of
+from accounts.views.page import whereabouts_of
 from idp_project.operators.pages import passkey_options, passkey_page, second_factor_page, set_up_page
 from idp_project.operators.proof import keep_after_new_password, second_factor_due, still_counts
 

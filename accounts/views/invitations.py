@@ -9,14 +9,15 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 
 from accounts import browser
-from accounts.errors import AddressTaken, LinkOver, NameRefused, RegistrationClosed, SignInRefused
+from accounts.errors import AddressTaken, LinkOver, NameRefused, RegistrationClosed
 from accounts.models import MailedLink
 from accounts.services.invitations import join
 from accounts.services.registration import register_invited
 from accounts.services.sign_in import SignedIn
-from accounts.views.credentials import MAX_PASSWORD, CredentialsPage, Refused, may_be_a_name
+from accounts.views.credentials import CredentialsPage, Refused
 from accounts.views.mailed_links import LinkPage, over
 from accounts.views.registration import NewAccountPage
+from accounts.views.sign_in import OwnAccountPage
 from accounts.vocabulary import LinkPurpose
 
 
@@ -72,28 +73,18 @@ class InvitationView(Invited, NewAccountPage):
 
 
 @method_decorator(csp_replace({"form-action": None}), name="dispatch")
-class JoinView(Invited):
+class JoinView(Invited, OwnAccountPage):
     """The account that somebody has, proved anew."""
 
     name = "invitation-join"
     template = "accounts/join.html"
 
-    def empty_fields(self) -> Mapping[str, str]:
-        """What to say beside a field that is empty."""
-        return {
-            "username": gettext("Enter your user name or your email address."),
-            "password": gettext("Enter your password."),
-        }
-
     def more(self, following: str) -> Mapping[str, object]:  # noqa: ARG002
         """The way for whoever has no account."""
         return {"invitation": self.link("invitation")}
 
-    def prove(self, *, username: str, password: str, peer: str) -> SignedIn:
+    def check(self, *, username: str, password: str, peer: str) -> SignedIn:
         """Check who it is, and make them a member."""
-        refused = gettext("The user name or the password is wrong.")
-        if not may_be_a_name(username) or len(password.encode()) > MAX_PASSWORD:
-            raise Refused(refused)
         try:
             return join(
                 self.invitation,
@@ -103,7 +94,5 @@ class JoinView(Invited):
                 now=timezone.now(),
                 user_agent=self.request.headers.get("User-Agent", ""),
             )
-        except SignInRefused as error:
-            raise Refused(refused) from error
         except NameRefused as error:  # the roles of both together would fit into no token
             raise Refused(gettext("You can’t join with this account. Ask whoever invited you.")) from error

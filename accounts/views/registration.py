@@ -1,5 +1,6 @@
 """The registration page of a realm (Initiating User Registration via OpenID Connect §4.1)."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -53,9 +54,9 @@ class NewAccountPage(CredentialsPage):
         except WeakPassword as error:
             raise Refused(errors={"password": str(error)}) from error
 
+    @abstractmethod
     def make(self, *, username: str, password: str, peer: str) -> SignedIn:
         """Make the person, or raise what `register` raises."""
-        raise NotImplementedError
 
 
 # Browsers hold form-action against every redirect that follows a form, and this one leads to a client.

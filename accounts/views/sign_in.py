@@ -1,5 +1,6 @@
 """The sign-in page of a realm, plain HTML that needs no script (OpenID Connect Core §3.1.2.3)."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 
 from csp.decorators import csp_replace
@@ -20,13 +21,8 @@ from accounts.views.upstream import demands_in, ways_in
 from realms.vocabulary import Registration
 
 
-# Browsers hold form-action against every redirect that follows a form, and this one leads to a client.
-@method_decorator(csp_replace({"form-action": None}), name="dispatch")
-class SignInView(CredentialsPage):
-    """Name and password."""
-
-    name = "sign-in"
-    template = "accounts/sign_in.html"
+class OwnAccountPage(CredentialsPage):
+    """The name and the password of an account that somebody has."""
 
     def empty_fields(self) -> Mapping[str, str]:
         """What to say beside a field that is empty."""
@@ -34,6 +30,29 @@ class SignInView(CredentialsPage):
             "username": gettext("Enter your user name or your email address."),
             "password": gettext("Enter your password."),
         }
+
+    def prove(self, *, username: str, password: str, peer: str) -> SignedIn:
+        """Check who it is; what nobody's name or password can be is refused in the same words, unhashed."""
+        refused = gettext("The user name or the password is wrong.")
+        if not may_be_a_name(username) or len(password.encode()) > MAX_PASSWORD:
+            raise Refused(refused)
+        try:
+            return self.check(username=username, password=password, peer=peer)
+        except SignInRefused as error:
+            raise Refused(refused) from error
+
+    @abstractmethod
+    def check(self, *, username: str, password: str, peer: str) -> SignedIn:
+        """Check them, or raise what `sign_in` raises."""
+
+
+# Browsers hold form-action against every redirect that follows a form, and this one leads to a client.
+@method_decorator(csp_replace({"form-action": None}), name="dispatch")
+class SignInView(OwnAccountPage):
+    """Name and password."""
+
+    name = "sign-in"
+    template = "accounts/sign_in.html"
 
     def more(self, following: str) -> Mapping[str, object]:
         """The other ways in: to register, with a passkey or by a provider; and what to do about a lost password."""
@@ -49,22 +68,16 @@ class SignInView(CredentialsPage):
             "demands": demands_in(found).items(),
         }
 
-    def prove(self, *, username: str, password: str, peer: str) -> SignedIn:
-        """Check who it is; what nobody's name or password can be is refused in the same words, unhashed."""
-        refused = gettext("The user name or the password is wrong.")
-        if not may_be_a_name(username) or len(password.encode()) > MAX_PASSWORD:
-            raise Refused(refused)
-        try:
-            return sign_in(
-                realm=self.realm,
-                username=username,
-                password=password,
-                address=peer,
-                now=timezone.now(),
-                user_agent=self.request.headers.get("User-Agent", ""),
-            )
-        except SignInRefused as error:
-            raise Refused(refused) from error
+    def check(self, *, username: str, password: str, peer: str) -> SignedIn:
+        """Check who it is."""
+        return sign_in(
+            realm=self.realm,
+            username=username,
+            password=password,
+            address=peer,
+            now=timezone.now(),
+            user_agent=self.request.headers.get("User-Agent", ""),
+        )
 
 
 class SignedInView(Page):

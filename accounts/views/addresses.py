@@ -85,8 +85,6 @@ class EmailView(ProvenPage):
 
     name = "account-email"
     template = "accounts/email.html"
-    typed = ""
-    error = ""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The form, where mail is sent."""
@@ -98,35 +96,31 @@ class EmailView(ProvenPage):
 
     def contents(self, live: LiveSession, now: datetime) -> Mapping[str, object]:
         """The present address, and the one that waits."""
-        waiting = awaited_address(live.person, now=now)
-        return {"waiting": waiting, "email": self.typed, "error": self.error}
+        return {"waiting": awaited_address(live.person, now=now)}
 
     def act(self, request: HttpRequest, live: LiveSession, now: datetime) -> HttpResponse:
         """Mail a link to the new address."""
         fields = once_each(request.POST, ("email",))
         if fields is None:
             return malformed(request)
-        peer = str(request.META.get("REMOTE_ADDR", ""))
-        if not fields["email"]:
-            return self._again(request, fields["email"], gettext("Enter an email address."))
+        typed, peer = fields["email"], str(request.META.get("REMOTE_ADDR", ""))
+
+        def again(error: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY) -> HttpResponse:
+            shown = typed if may_be_a_name(typed) else ""
+            return self.show(request, live, now, status=status, email=shown, error=error)
+
+        if not typed:
+            return again(gettext("Enter an email address."))
         try:
-            ask_for_address(live.person, realm=self.realm, email=fields["email"], address=peer, now=now)
+            ask_for_address(live.person, realm=self.realm, email=typed, address=peer, now=now)
         except NameRefused:
-            return self._again(request, fields["email"], bad_address())
+            return again(bad_address())
         except TooManyAttempts as error:
             wait = seconds(error.retry_after)
-            answer = self._again(request, fields["email"], too_many(int(wait)), HTTPStatus.TOO_MANY_REQUESTS)
+            answer = again(too_many(int(wait)), HTTPStatus.TOO_MANY_REQUESTS)
             answer["Retry-After"] = wait
             return answer
         return see_other(self.link(self.name))
-
-    def _again(
-        self, request: HttpRequest, typed: str, error: str, status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY
-    ) -> HttpResponse:
-        self.typed, self.error = typed if may_be_a_name(typed) else "", error
-        answer = self.get(request)
-        answer.status_code = status
-        return answer
 
 
 def bad_address() -> str:

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import gettext
 
 from accounts import browser, device_cookie
@@ -29,7 +27,18 @@ class DevicesView(AccountPage):
 
     def contents(self, live: LiveSession, now: datetime) -> Mapping[str, object]:
         """The devices, the one that they look from first."""
-        return self._listed(live, now)
+        here = live.session.device_id
+        found = sorted(devices_of(live.person, now=now), key=lambda device: device.pk != here)  # it keeps their order
+        rows = [
+            {
+                "device": device,
+                "here": device.pk == here,
+                "trust": (trust := trust_in(facts_of(device), now)),
+                "words": _in_words(trust),
+            }
+            for device in found
+        ]
+        return {"found": rows, "longest": MAX_DEVICE_NAME}
 
     def act(self, request: HttpRequest, live: LiveSession, now: datetime) -> HttpResponse:
         """Do what the button says; what was removed already stays so."""
@@ -45,7 +54,8 @@ class DevicesView(AccountPage):
         try:
             rename_device(device, name=fields["name"][0])
         except DeviceNameRefused:
-            return self._again(request, device, live=live, now=now)
+            fault = gettext("A name has 1 to %(most)s characters that can be printed.") % {"most": MAX_DEVICE_NAME}
+            return self.show(request, live, now, status=HTTPStatus.UNPROCESSABLE_ENTITY, wrong=device.pk, fault=fault)
         return see_other(self.link(self.name))
 
     def _remove(self, request: HttpRequest, device: Device, *, live: LiveSession, now: datetime) -> HttpResponse:
@@ -58,34 +68,6 @@ class DevicesView(AccountPage):
             return see_other(self.link(self.name))
         browser.forget(request, self.realm)
         return see_other(self.link("end_session"))
-
-    def _again(self, request: HttpRequest, device: Device, *, live: LiveSession, now: datetime) -> HttpResponse:
-        fault = gettext("A name has 1 to %(most)s characters that can be printed.") % {"most": MAX_DEVICE_NAME}
-        found = self._listed(live, now, wrong=device, fault=fault)
-        context = {**self.context(live), **found}
-        return render(request, self.template, context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-
-    def _listed(
-        self, live: LiveSession, now: datetime, *, wrong: Device | None = None, fault: str = ""
-    ) -> dict[str, Any]:
-        """What the template is told.
-
-        Arguments:
-            wrong: the device whose new name was refused, and `fault` the sentence that says why.
-        """
-        here = live.session.device_id
-        found = sorted(devices_of(live.person, now=now), key=lambda device: device.pk != here)  # it keeps their order
-        rows = [
-            {
-                "device": device,
-                "here": device.pk == here,
-                "trust": (trust := trust_in(facts_of(device), now)),
-                "words": _in_words(trust),
-                "fault": fault if wrong is not None and device.pk == wrong.pk else "",
-            }
-            for device in found
-        ]
-        return {"found": rows, "longest": MAX_DEVICE_NAME, "fault": fault}
 
 
 def _in_words(trust: int) -> str:

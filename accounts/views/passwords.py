@@ -134,12 +134,10 @@ class PasswordView(ProvenPage):
 
     name = "account-password"
     template = "accounts/password.html"
-    error = ""
-    alert = ""
 
     def contents(self, live: LiveSession, now: datetime) -> Mapping[str, object]:  # noqa: ARG002
-        """The rules, and what was wrong."""
-        return {"rules": rules(), "error": self.error, "alert": self.alert}
+        """The rules."""
+        return {"rules": rules()}
 
     def act(self, request: HttpRequest, live: LiveSession, now: datetime) -> HttpResponse:
         """Take the new password; they sign in with it."""
@@ -150,20 +148,13 @@ class PasswordView(ProvenPage):
             password = _new_password(fields["password"])
             change_password(live.person, realm=self.realm, password=password, now=now)
         except WeakPassword as error:
-            self.error = str(error)
-            return self._again(request)
+            return self.show(request, live, now, status=HTTPStatus.UNPROCESSABLE_ENTITY, error=str(error))
         except HashingBusy:
-            self.alert = str(BUSY)
-            return _busy(self._again(request))
+            return _busy(self.show(request, live, now, alert=str(BUSY)))
         except PersonGone:
             return see_other(self.link("sign-in"))
         browser.forget(request, self.realm)
         return see_other(self.link("password-changed"))
-
-    def _again(self, request: HttpRequest) -> HttpResponse:
-        answer = self.get(request)
-        answer.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
-        return answer
 
 
 def _new_password(text: str) -> str:

@@ -25,11 +25,10 @@ class StoredView(ProvenPage):
 
     name = "account-data"
     template = "accounts/stored.html"
-    error: str = ""
 
     def contents(self, live: LiveSession, now: datetime) -> Mapping[str, object]:  # noqa: ARG002
-        """What the buttons mean, and what was wrong with the name that was typed."""
-        return {"copy": _COPY, "delete": _DELETE, "error": self.error}
+        """What the buttons mean."""
+        return {"copy": _COPY, "delete": _DELETE}
 
     def act(self, request: HttpRequest, live: LiveSession, now: datetime) -> HttpResponse:
         """What the button says."""
@@ -48,19 +47,17 @@ class StoredView(ProvenPage):
 
     def _delete(self, request: HttpRequest, live: LiveSession, typed: str, now: datetime) -> HttpResponse:
         if len(typed) > MAX_USERNAME or canonical(typed) != live.person.username_canonical:
-            return self._again(request, gettext("This is not your user name."))
+            return self._again(request, live, now, gettext("This is not your user name."))
         try:
             delete_account(live.person, now=now)
         except LastSuperuser:
-            return self._again(request, gettext("You alone look after this site. Have somebody else do it first."))
+            text = gettext("You alone look after this site. Have somebody else do it first.")
+            return self._again(request, live, now, text)
         except PersonGone:
             pass  # by another window of theirs: what they want has come about
         browser.forget(request, self.realm)
         text = gettext("Nothing of it is kept but what the records need, and they don’t name you.")
         return notice(request, gettext("Your account is deleted"), text, status=HTTPStatus.OK)
 
-    def _again(self, request: HttpRequest, sentence: str) -> HttpResponse:
-        self.error = sentence
-        answer = self.get(request)
-        answer.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
-        return answer
+    def _again(self, request: HttpRequest, live: LiveSession, now: datetime, error: str) -> HttpResponse:
+        return self.show(request, live, now, status=HTTPStatus.UNPROCESSABLE_ENTITY, error=error)

@@ -33,9 +33,12 @@ class SignInPasskeyView(SignInView):
 
     alert = ""
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
-        """Nothing is shown here, whoever reloads; the way back."""
-        return see_other(self.link("sign-in"))
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Nothing is shown here, whoever reloads; the way back, which leads to the same place."""
+        query = once_each(request.GET, ("next",))
+        if query is None:
+            return malformed(request)
+        return see_other(self.link("sign-in", following=self.onward(query["next"])))
 
     def more(self, following: str) -> Mapping[str, object]:
         """What was wrong, beside all else."""

@@ -187,6 +187,12 @@ class TestWhoGetsNoSession:
         else:
             refused(send(browser, text), "malformed_passkey")
 
+    def test_whoever_comes_to_its_address_by_hand_keeps_their_way(self, browser: Browser, realm: Realm) -> None:
+        assert browser.get(ANSWER)["Location"] == "/sign-in"
+        assert browser.get(f"{ANSWER}?next=%2Faccount")["Location"] == "/sign-in?next=%2Faccount"
+        assert browser.get(f"{ANSWER}?next=%2F%2Fevil.example")["Location"] == "/sign-in"
+        assert browser.get(f"{ANSWER}?next=%2Faccount&next=%2Faccount").status_code == 400
+
     def test_a_field_that_is_repeated(self, browser: Browser, realm: Realm) -> None:
         assert browser.post(ANSWER, "credential=a&credential=b", FORM).status_code == 400
         assert browser.post(f"{ANSWER}?next=a&next=b", "credential=a", FORM).status_code == 400

@@ -1,4 +1,4 @@
-"""What people see of themselves in a realm: who is signed in, and with which browsers; and what they end of it."""
+"""What the account's pages share, the first of them, and the one about the browsers that are signed in."""
 
 from abc import abstractmethod
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the pages with a name and a password share: the form, its refusals, and the session behind it."""
+"""What the pages with a name and a password share: the form, its refusals, and the way on from it."""
 
 from abc import abstractmethod
 from collections.abc import Mapping

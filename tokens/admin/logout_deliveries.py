@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts.admin.to_look_at import SoundSelections
+from accounts.admin.to_look_at import ToLookAt
 from realms.acting import actor_of
 from tokens.models import WAITING, LogoutDelivery
 from tokens.selectors import delivery_state
@@ -38,7 +38,7 @@ class DeliveryStateFilter(admin.SimpleListFilter):
 
 
 @admin.register(LogoutDelivery)
-class LogoutDeliveryAdmin(SoundSelections):
+class LogoutDeliveryAdmin(ToLookAt):
     """Who has been told of sign-outs, and who hasn't; to look at, and to try again."""
 
     list_display = ("sid", "client", "state", "last_outcome", "attempts", "next_attempt", "created_at", "realm")
@@ -74,18 +74,6 @@ class LogoutDeliveryAdmin(SoundSelections):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may have clients told again."""
         return request.user.has_perm("tokens.retry_logoutdelivery")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """No: the end of a session writes these."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LogoutDelivery | None = None) -> bool:  # noqa: ARG002
-        """No."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LogoutDelivery | None = None) -> bool:  # noqa: ARG002
-        """No: a week after the last attempt `rotate_keys` removes them."""
-        return False
 
 
 def _in_words(state: DeliveryState) -> str:

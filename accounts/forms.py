@@ -3,13 +3,18 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
+from django.db import transaction
+from django.utils import timezone
 
 from accounts.errors import NameRefused
 from accounts.models import Membership, User
 from accounts.names import MAX_USERNAME, check_roles
 from accounts.selectors import address_taken, name_taken
+from accounts.services.people import record_person_changed
+from accounts.services.sessions import end_sessions_of
 from accounts.trust import MOST_TRUST
+from accounts.vocabulary import SessionEnd
 
 _VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
 CLAIM_COLUMNS = frozenset(
@@ -83,6 +88,29 @@ class PersonChangeForm(UniqueNames, UserChangeForm):  # type: ignore[type-arg]
             elif cleaned.get(verified) and not cleaned.get(column, "invalid"):
                 self.add_error(verified, "There is nothing that is verified.")
         return cleaned
+
+
+class OthersPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """Another password for somebody, or none any more; it leaves an event, ends sessions, and none goes without.
+
+    Arguments:
+        actor: opaque id of the operator, for the audit.
+    """
+
+    def __init__(self, *args: Any, actor: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._actor = actor
+
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002  (Django's)
+        """Save what was hashed before: no transaction waits for a hash, or for a list of breached passwords."""
+        person: User = super().save(commit=False)
+        if commit:
+            now = timezone.now()
+            with transaction.atomic():
+                person.save(update_fields=["password", "signed_out_at"])
+                record_person_changed(person, fields=["password"], actor=self._actor, now=now)
+                end_sessions_of(person, reason=SessionEnd.OPERATOR, actor=self._actor, now=now)
+        return person
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
+from copy import copy
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin
@@ -23,7 +24,7 @@ from accounts.admin.interventions import in_words, lift_page, may_do, reset_page
 from accounts.admin.last_owner import KeepsAnOwner
 from accounts.admin.roles import is_owner
 from accounts.admin.to_look_at import SoundSelections
-from accounts.forms import CLAIM_COLUMNS, MembershipForm, PersonChangeForm, PersonCreationForm
+from accounts.forms import CLAIM_COLUMNS, MembershipForm, OthersPasswordForm, PersonChangeForm, PersonCreationForm
 from accounts.models import Membership, User
 from accounts.selectors import may_touch, with_rights
 from accounts.selectors.factors import factors_of
@@ -241,14 +242,10 @@ class PersonAdmin(SoundSelections, KeepsAnOwner, UserAdmin):  # type: ignore[typ
         return found, count, {"people with rights in the admin"} if untouchable else set(), protected
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        """Django's own page for another password; a change leaves an event too, and none goes without it."""
-        with transaction.atomic():
-            response: HttpResponse = super().user_change_password(request, id, form_url)
-            changed = response.status_code == HTTPStatus.FOUND and response["Location"] != request.get_full_path()
-            if request.method == "POST" and changed:  # what contradicts itself leads back to the same page
-                person = User.objects.get(pk=id)
-                record_person_changed(person, fields=["password"], actor=actor_of(request), now=timezone.now())
-                sign_out(person, request=request)
+        """Django's own page for another password, with a form that knows who acts."""
+        page: Any = copy(self)  # Django asks the admin for the form, and this one serves other requests as well
+        page.change_password_form = partial(OthersPasswordForm, actor=actor_of(request))
+        response: HttpResponse = UserAdmin.user_change_password(page, request, id, form_url)
         return response
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001, ARG002  (Django's)

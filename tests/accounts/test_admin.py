@@ -11,9 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import hashers
+from accounts import forms, hashers
 from accounts.budget import ACCOUNT_AND_ADDRESS
 from accounts.errors import HashingBusy
+from accounts.hashers import BoundedArgon2
 from accounts.models import Membership, User
 from accounts.services.sessions import begin_session
 from accounts.services.sign_in import SignedIn
@@ -151,6 +152,36 @@ def test_a_new_password_leaves_an_event_and_a_refused_one_none(admin: Browser, o
     assert User.objects.get(pk=ana.pk).check_password("another good one")
     event = Event.objects.get(name=EventName.PERSON_CHANGED)
     assert (event.target, event.details["fields"]) == (ana.subject, "password")
+
+
+@pytest.mark.spec("house.md: no transaction over slow work")
+def test_no_transaction_waits_for_the_hash_of_somebodys_new_password(
+    admin: Browser, ana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, depths = len(connection.savepoint_ids), []
+    encode = BoundedArgon2.encode
+
+    def watched(*args: Any, **kwargs: Any) -> str:
+        depths.append(len(connection.savepoint_ids))
+        return encode(*args, **kwargs)
+
+    monkeypatch.setattr(BoundedArgon2, "encode", watched)
+    form = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
+    assert admin.post(f"/admin/accounts/user/{ana.pk}/password/", form).status_code == 302
+    assert depths
+    assert set(depths) == {outside}
+
+
+def test_somebodys_new_password_is_not_taken_without_its_event(
+    admin: Browser, ana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no event")
+
+    monkeypatch.setattr(forms, "record_person_changed", fail)
+    form = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
+    assert admin.post(f"/admin/accounts/user/{ana.pk}/password/", form).status_code == 500
+    assert not User.objects.get(pk=ana.pk).check_password("another good one")
 
 
 def claims_form(person: User, **fields: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from accounts.errors import AddressTaken, LinkOver
 from accounts.models import MailedLink, User
 from accounts.names import check_email
 from accounts.selectors import owner_of_address
-from accounts.services.attempts import reserve_mail
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.mailed_links import make_link, use_link
 from accounts.services.outbox import post
 from accounts.services.passwords import record_mail_limits, require_mail
@@ -59,7 +59,7 @@ def ask_for_address(person: User, *, realm: Realm, email: str, address: str, now
         TooManyAttempts: a limit is reached, of this client or of this mailbox.
     """
     require_mail()
-    places = reserve_mail(email=check_email(email), address=address, now=now)
+    places = reserve(Attempt.MAIL, username=check_email(email), address=address, now=now)
     with transaction.atomic():
         mail_confirmation(person, realm=realm, email=email, now=now)
         if person.email_verified:

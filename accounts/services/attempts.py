@@ -1,54 +1,78 @@
-"""Which buckets an attempt takes a place in, by what is attempted (figures: accounts/budget.py)."""
+"""What is attempted, and which buckets each attempt takes a place in (figures: accounts/budget.py)."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum
 
-from accounts.addresses import address_block
+from accounts import budget
+from accounts.addresses import UNKNOWN
 from accounts.buckets import CountsBy, Whose, counted_text
-from accounts.budget import (
-    ACCOUNT,
-    ACCOUNT_AND_ADDRESS,
-    ADDRESS,
-    DEVICE_ADDRESS,
-    MAIL_ADDRESS,
-    MAIL_RECIPIENT,
-    MAIL_RECIPIENT_AND_ADDRESS,
-    PASSKEY_ADDRESS,
-    PASSKEY_CHALLENGE,
-    REGISTRATION,
-    SECOND_FACTOR_ADDRESS,
-    SECOND_FACTOR_PERSON,
-    SECOND_FACTOR_PERSON_SLOWLY,
-    UPSTREAM_ADDRESS,
-    USER_CODE_ADDRESS,
-    USER_CODE_PERSON,
-    Budget,
-)
 from accounts.errors import TooManyAttempts
-from accounts.names import canonical
 from accounts.services.places import Place, take_places
 
+_MAIL = (
+    (budget.MAIL_RECIPIENT_AND_ADDRESS, CountsBy.NAME_AND_ADDRESS),
+    (budget.MAIL_ADDRESS, CountsBy.ADDRESS),
+    (budget.MAIL_RECIPIENT, CountsBy.NAME),
+)
+_REGISTRATION = ((budget.REGISTRATION, CountsBy.ADDRESS), (budget.ADDRESS, CountsBy.ADDRESS))
 
-def reserve(*, username: str, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one attempt, before any password is hashed, so that parallel guesses count too.
 
-    The account's own bucket comes last: an address that is out of attempts takes nothing from it. A
-    refused attempt takes nothing from any.
+class Attempt(Enum):
+    """What is attempted, with the buckets in the order in which their places are taken.
+
+    The own bucket of whoever it is about comes last: an address that is out of attempts takes nothing from it.
+    """
+
+    PASSWORD = (
+        (budget.ACCOUNT_AND_ADDRESS, CountsBy.NAME_AND_ADDRESS),
+        (budget.ADDRESS, CountsBy.ADDRESS),
+        (budget.ACCOUNT, CountsBy.NAME),
+    )
+    # Beside it, so that a name and an address are no two accounts.
+    PASSWORD_BY_ANY_SPELLING = (
+        (budget.ACCOUNT_AND_ADDRESS, CountsBy.ANY_SPELLING_AND_ADDRESS),
+        (budget.ACCOUNT, CountsBy.ANY_SPELLING),
+    )
+    # The person's hold for all their factors together. Only who passed the first part of a sign-in, or is signed in,
+    # comes to them: nobody else can empty them.
+    SECOND_FACTOR = (
+        (budget.SECOND_FACTOR_ADDRESS, CountsBy.ADDRESS),
+        (budget.SECOND_FACTOR_PERSON_SLOWLY, CountsBy.PERSON),
+        (budget.SECOND_FACTOR_PERSON, CountsBy.PERSON),
+    )
+    PASSKEY = ((budget.ADDRESS, CountsBy.ADDRESS),)  # an answer names no account before its signature is checked
+    PASSKEY_CHALLENGE = ((budget.PASSKEY_ADDRESS, CountsBy.ADDRESS),)  # asking for one may leave the row of a cookie
+    MAIL = _MAIL  # that somebody asks for, whether anybody has the mailbox or not
+    REGISTRATION = _REGISTRATION  # nobody's account
+    REGISTRATION_WITH_MAIL = (*_REGISTRATION, *_MAIL)
+    # RFC 8628 §5.1
+    USER_CODE = ((budget.USER_CODE_ADDRESS, CountsBy.ADDRESS), (budget.USER_CODE_PERSON, CountsBy.PERSON))
+    DEVICE = ((budget.DEVICE_ADDRESS, CountsBy.ADDRESS),)  # each leaves a row, and public clients prove nothing
+    UPSTREAM = ((budget.UPSTREAM_ADDRESS, CountsBy.ADDRESS),)  # something is remembered of each who leaves
+
+
+def reserve(attempt: Attempt, *, address: str, now: datetime, username: str = "", subject: str = "") -> Sequence[Place]:
+    """Reserve a place for one attempt, before anything is hashed or looked at, so that parallel guesses count too.
+
+    A refused attempt takes nothing from any bucket.
 
     Arguments:
-        username: the name as given; names that nobody has are counted alike.
+        attempt: what it is.
         address: the client's address.
         now: aware time of the attempt.
+        username: the name or the mailbox as given, where it is about one; those that nobody has are counted alike.
+        subject: of the person, where it is about one.
 
     Raises:
         TooManyAttempts: a bucket is empty.
     """
-    account, block = canonical(username), address_block(address)
-    return take_places(((ACCOUNT_AND_ADDRESS, f"{account}\0{block}"), (ADDRESS, block), (ACCOUNT, account)), now=now)
+    whose = Whose(username=username, subject=subject, address=address or UNKNOWN)
+    return take_places([(limit, counted_text(by, whose) or "") for limit, by in attempt.value], now=now)
 
 
 def reserve_person(*, username: str, subject: str, address: str, now: datetime) -> Sequence[Place] | None:
-    """Reserve a place at the person behind a spelling as well, so that a name and an address are no two accounts.
+    """Reserve a place at the person behind a spelling as well.
 
     An empty bucket is not told: who may try another spelling and meets the limit at once would learn whose it is.
 
@@ -61,145 +85,11 @@ def reserve_person(*, username: str, subject: str, address: str, now: datetime) 
     Returns:
         The places; None where a bucket is empty, and then nothing was taken.
     """
-    whose = Whose(username=username, subject=subject, address=address)
-    counted = (
-        (ACCOUNT_AND_ADDRESS, CountsBy.ANY_SPELLING_AND_ADDRESS),
-        (ACCOUNT, CountsBy.ANY_SPELLING),
-    )
+    attempt = Attempt.PASSWORD_BY_ANY_SPELLING
     try:
-        return take_places([(budget, counted_text(by, whose) or "") for budget, by in counted], now=now)
+        return reserve(attempt, username=username, subject=subject, address=address, now=now)
     except TooManyAttempts:
         return None
-
-
-def reserve_mail(*, email: str, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one mail that somebody asks for, whether anybody has the mailbox or not.
-
-    Arguments:
-        email: where it would go.
-        address: the client's address.
-        now: aware time of the attempt.
-
-    Raises:
-        TooManyAttempts: a bucket is empty.
-    """
-    return take_places(_mail_buckets(email, address_block(address)), now=now)
-
-
-def reserve_registration(*, address: str, now: datetime, email: str = "") -> Sequence[Place]:
-    """Reserve a place for one attempt to register: it counts against the address alone, nobody's account.
-
-    Arguments:
-        address: the client's address.
-        now: aware time of the attempt.
-        email: the mailbox that is written to; "" for none.
-
-    Raises:
-        TooManyAttempts: a bucket is empty.
-    """
-    block = address_block(address)
-    mails = _mail_buckets(email, block) if email else ()
-    return take_places(((REGISTRATION, block), (ADDRESS, block), *mails), now=now)
-
-
-def _mail_buckets(email: str, block: str) -> Sequence[tuple[Budget, str]]:
-    """The mailbox's own bucket comes last, as an account's does."""
-    mailbox = canonical(email)
-    return (
-        (MAIL_RECIPIENT_AND_ADDRESS, f"{mailbox}\0{block}"),
-        (MAIL_ADDRESS, block),
-        (MAIL_RECIPIENT, mailbox),
-    )
-
-
-def reserve_user_code(*, subject: str, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one user code that a person types (RFC 8628 §5.1).
-
-    Arguments:
-        subject: of the person who is signed in.
-        address: the client's address.
-        now: aware time of the attempt.
-
-    Raises:
-        TooManyAttempts: a bucket is empty.
-    """
-    return take_places(((USER_CODE_ADDRESS, address_block(address)), (USER_CODE_PERSON, subject)), now=now)
-
-
-def reserve_device(*, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one device that asks for codes: each leaves a row, and public clients prove nothing.
-
-    Arguments:
-        address: the client's address.
-        now: aware time of the attempt.
-
-    Raises:
-        TooManyAttempts: the bucket is empty.
-    """
-    return take_places(((DEVICE_ADDRESS, address_block(address)),), now=now)
-
-
-def reserve_upstream(*, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one browser that leaves for an upstream provider, of which something is remembered.
-
-    Arguments:
-        address: the client's address.
-        now: aware time of the attempt.
-
-    Raises:
-        TooManyAttempts: the bucket is empty.
-    """
-    return take_places(((UPSTREAM_ADDRESS, address_block(address)),), now=now)
-
-
-def reserve_second_factor(*, subject: str, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one code of a second factor, before it is looked at.
-
-    The person's buckets hold for all their factors together. Only who passed the first part of a sign-in, or is
-    signed in, comes to them: nobody else can empty them.
-
-    Arguments:
-        subject: of the person.
-        address: the client's address.
-        now: aware time of the attempt.
-
-    Raises:
-        TooManyAttempts: a bucket is empty.
-    """
-    return take_places(
-        (
-            (SECOND_FACTOR_ADDRESS, address_block(address)),
-            (SECOND_FACTOR_PERSON_SLOWLY, subject),
-            (SECOND_FACTOR_PERSON, subject),
-        ),
-        now=now,
-    )
-
-
-def reserve_passkey_challenge(*, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one who asks for a passkey's challenge: it may leave the row of a cookie.
-
-    Arguments:
-        address: the client's address.
-        now: aware time of the attempt.
-
-    Raises:
-        TooManyAttempts: the bucket is empty.
-    """
-    return take_places(((PASSKEY_ADDRESS, address_block(address)),), now=now)
-
-
-def reserve_passkey(*, address: str, now: datetime) -> Sequence[Place]:
-    """Reserve a place for one answer of a passkey, before any signature is checked. It names no account yet.
-
-    Arguments:
-        address: the client's address.
-        now: aware time of the attempt.
-
-    Raises:
-        TooManyAttempts: the bucket is empty.
-    """
-    return take_places(((ADDRESS, address_block(address)),), now=now)
 
 
 def spend_challenge(challenge: bytes, *, now: datetime) -> bool:
@@ -215,7 +105,7 @@ def spend_challenge(challenge: bytes, *, now: datetime) -> bool:
         Whether this call took it.
     """
     try:
-        take_places(((PASSKEY_CHALLENGE, challenge.hex()),), now=now)
+        take_places(((budget.PASSKEY_CHALLENGE, challenge.hex()),), now=now)
     except TooManyAttempts:
         return False
     return True

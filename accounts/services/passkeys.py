@@ -13,7 +13,7 @@ from accounts.passkey_answers import Asserted, read_asserted, read_attested
 from accounts.passkeys import RelyingParty, check_asserted, check_attested, check_passkey_name
 from accounts.selectors.factors import factors_of
 from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
-from accounts.services.attempts import reserve_passkey, spend_challenge
+from accounts.services.attempts import Attempt, reserve, spend_challenge
 from accounts.services.factor_changes import hold_factors, record_change, remove_stranded_recovery_codes
 from accounts.services.personal import personal_key, record_about, sealed_key_of
 from accounts.services.places import Place, give_back
@@ -57,7 +57,7 @@ def sign_in_with_passkey(answer: Answer, *, realm: Realm, now: datetime) -> Sign
         TooManyAttempts: the limit is reached; nothing was checked.
         SignInRefused: whatever was wrong.
     """
-    places = reserve_passkey(address=answer.whereabouts.address, now=now)
+    places = reserve(Attempt.PASSKEY, address=answer.whereabouts.address, now=now)
     candidate: PasskeyCandidate | None = None
     try:
         challenge, asserted = _spend(answer, now=now), read_asserted(answer.text)
@@ -93,7 +93,7 @@ def prove_passkey(answer: Answer, *, person: User, realm: Realm | None, now: dat
         TooManyAttempts: the limit is reached; nothing was checked.
         FactorRefused: whatever was wrong.
     """
-    places = reserve_passkey(address=answer.whereabouts.address, now=now)
+    places = reserve(Attempt.PASSKEY, address=answer.whereabouts.address, now=now)
     try:
         challenge, asserted = _spend(answer, now=now), read_asserted(answer.text)
         candidate = passkey_candidate(asserted.credential_id, realm=realm)

@@ -11,7 +11,7 @@ from accounts.errors import LinkOver, NoMail, PersonGone
 from accounts.models import MailedLink, User
 from accounts.names import canonical, check_email
 from accounts.selectors import may_be_member, reset_candidate
-from accounts.services.attempts import reserve_mail
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.mailed_links import make_link, use_link
 from accounts.services.outbox import post
 from accounts.services.people import check_new_password
@@ -40,7 +40,7 @@ def ask_for_reset(*, realm: Realm, email: str, address: str, now: datetime) -> N
         TooManyAttempts: a limit is reached, of this client or of this mailbox.
     """
     require_mail()
-    places = reserve_mail(email=check_email(email), address=address, now=now)
+    places = reserve(Attempt.MAIL, username=check_email(email), address=address, now=now)
     person = reset_candidate(email, realm=realm)
     to = person.email if person else email
     with transaction.atomic():

@@ -11,7 +11,7 @@ from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClo
 from accounts.models import MailedLink, User
 from accounts.names import check_email, check_own_username
 from accounts.services.addresses import mail_confirmation
-from accounts.services.attempts import reserve_registration
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.mailed_links import use_link
 from accounts.services.people import draft_person, save_member
 from accounts.services.places import Place, give_back
@@ -65,7 +65,8 @@ def register(
     if bool(email) != settings.IDP_CAN_MAIL:
         raise NameRefused("An email address is needed where mail is sent, and none where it isn't.")
     name = check_own_username(username)
-    places = reserve_registration(address=address, email=check_email(email), now=now)
+    attempt = Attempt.REGISTRATION_WITH_MAIL if email else Attempt.REGISTRATION
+    places = reserve(attempt, username=check_email(email), address=address, now=now)
     person = _draft(places, realm=realm, username=name, password=password, email=email, now=now)
     person.email = ""  # until it is confirmed
     try:
@@ -99,7 +100,7 @@ def register_invited(
     if realm.registration == Registration.CLOSED:
         raise RegistrationClosed("Registration is closed.")
     name = check_own_username(username)
-    places = reserve_registration(address=address, now=now)
+    places = reserve(Attempt.REGISTRATION, address=address, now=now)
     person = _draft(places, realm=realm, username=name, password=password, email=invitation.email, now=now)
     person.email_verified = True  # they opened what was mailed to it
     actor = f"user:{person.subject}"

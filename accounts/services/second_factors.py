@@ -25,7 +25,7 @@ from accounts.selectors.factors import (
     factors_of,
     seed_of,
 )
-from accounts.services.attempts import reserve_second_factor
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.factor_changes import hold_factors, record_change, remove_stranded_recovery_codes
 from accounts.services.personal import personal_key, record_about
 from accounts.services.places import Place, give_back
@@ -133,7 +133,7 @@ def prove_totp(*, person: User, typed: str, realm: Realm | None, address: str, n
     code = totp.read(typed)
     if code is None:
         raise FactorRefused("The code is wrong.")
-    places = reserve_second_factor(subject=person.subject, address=address, now=now)
+    places = reserve(Attempt.SECOND_FACTOR, subject=person.subject, address=address, now=now)
     try:
         fault = _totp_fault(person, code, now=now)
     except KeysError:
@@ -167,7 +167,7 @@ def prove_recovery_code(
     code = recovery_codes.read(typed)
     if code is None:
         raise FactorRefused("The code is wrong.")
-    places = reserve_second_factor(subject=person.subject, address=address, now=now)
+    places = reserve(Attempt.SECOND_FACTOR, subject=person.subject, address=address, now=now)
     digest = recovery_codes.digest_of(code, subject=person.subject)
     theirs = RecoveryCode.objects.filter(user=person, digest=digest)
     try:

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.passwords import prepared
 from accounts.selectors import Candidate, sign_in_candidate
 from accounts.selectors.factors import is_whole
-from accounts.services.attempts import reserve, reserve_person
+from accounts.services.attempts import Attempt, reserve, reserve_person
 from accounts.services.personal import make_personal_key, record_about, seal_for_nobody
 from accounts.services.places import Place, give_back
 from accounts.whereabouts import NOWHERE, Whereabouts
@@ -66,7 +66,7 @@ def sign_in(
         SignInRefused: unknown name, wrong password, disabled, or no member of the realm.
         HashingBusy: this process hashes enough passwords already.
     """
-    places = reserve(username=username, address=address, now=now)
+    places = reserve(Attempt.PASSWORD, username=username, address=address, now=now)
     candidate = sign_in_candidate(username, realm=realm)
     subject = candidate.person.subject if candidate else ""
     theirs = reserve_person(username=username, subject=subject, address=address, now=now)
@@ -118,7 +118,7 @@ def knows_password(person: User, password: str, *, whereabouts: Whereabouts, now
         HashingBusy: this process hashes enough passwords already.
     """
     username, address = person.username, whereabouts.address
-    places = reserve(username=username, address=address, now=now)
+    places = reserve(Attempt.PASSWORD, username=username, address=address, now=now)
     theirs = reserve_person(username=username, subject=person.subject, address=address, now=now)
     if theirs is None:
         raise TooManyAttempts(ACCOUNT_AND_ADDRESS.interval)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from accounts.errors import TooManyAttempts
 from accounts.models import Passkey
 from accounts.passkeys import KnownPasskey, RelyingParty, relying_party
-from accounts.services.attempts import reserve_passkey_challenge
+from accounts.services.attempts import Attempt, reserve
 from accounts.views.page import Page, notice, seconds, whereabouts_of
 
 
@@ -68,7 +68,7 @@ class PasskeyOptionsView(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         """The options, as JSON; or only a status, since nobody sees more."""
         try:
-            reserve_passkey_challenge(address=whereabouts_of(request).address, now=timezone.now())
+            reserve(Attempt.PASSKEY_CHALLENGE, address=whereabouts_of(request).address, now=timezone.now())
         except TooManyAttempts as error:
             wait = seconds(error.retry_after)
             return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": wait})

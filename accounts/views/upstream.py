@@ -24,7 +24,7 @@ from accounts.errors import (
 from accounts.models import UpstreamProvider
 from accounts.names import MAX_EMAIL
 from accounts.selectors.upstreams import enabled_provider, enabled_providers
-from accounts.services.attempts import reserve_upstream
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.upstream_sign_in import admit, depart, identify
 from accounts.upstream import browser as upstream_browser
 from accounts.upstream.browser import Departure, Unlinked
@@ -145,7 +145,7 @@ class StartView(UpstreamPage):
             return self.unknown(request)
         now = timezone.now()
         try:
-            reserve_upstream(address=str(request.META.get("REMOTE_ADDR", "")), now=now)
+            reserve(Attempt.UPSTREAM, address=str(request.META.get("REMOTE_ADDR", "")), now=now)
         except TooManyAttempts as error:
             title, text = gettext("Too many attempts"), gettext("Wait a little, and try again.")
             answer = notice(request, title, text, status=HTTPStatus.TOO_MANY_REQUESTS)

@@ -25,7 +25,7 @@ from accounts.passkeys import request_options
 from accounts.qr_codes import png_data_uri
 from accounts.selectors.factors import Enrolment, enrolling_totp, factors_of
 from accounts.selectors.passkeys import passkeys_of
-from accounts.services.attempts import reserve_passkey_challenge
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.passkeys import Answer, prove_passkey
 from accounts.services.second_factors import begin_totp, confirm_totp, make_recovery_codes, prove_code
 from accounts.services.sign_in import record_proof
@@ -83,7 +83,7 @@ def passkey_options(_site: Any, request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or party is None or not known or not second_factor_due(request):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
     try:
-        reserve_passkey_challenge(address=_address(request), now=now)
+        reserve(Attempt.PASSKEY_CHALLENGE, address=_address(request), now=now)
     except TooManyAttempts as error:
         wait = str(ceil(error.retry_after.total_seconds()))
         return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": wait})

@@ -13,14 +13,14 @@ from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, PASSKEY_CHALL
 from accounts.errors import TooManyAttempts
 from accounts.models import AttemptBudget
 from accounts.passkeys import CHALLENGE_LIFETIME
-from accounts.services.attempts import reserve, spend_challenge
+from accounts.services.attempts import Attempt, reserve, reserve_person, spend_challenge
 from accounts.services.places import give_back, purge_full_budgets
 
 
 def allowed(username: str, address: str, now: datetime) -> bool:
     """Whether one more attempt is allowed."""
     try:
-        reserve(username=username, address=address, now=now)
+        reserve(Attempt.PASSWORD, username=username, address=address, now=now)
     except TooManyAttempts:
         return False
     return True
@@ -34,9 +34,9 @@ def test_one_address_gets_its_burst_at_one_account(now: datetime) -> None:
 @pytest.mark.django_db
 def test_the_refusal_says_how_long_to_wait(now: datetime) -> None:
     for _ in range(ACCOUNT_AND_ADDRESS.burst):
-        reserve(username="ana", address="192.0.2.1", now=now)
+        reserve(Attempt.PASSWORD, username="ana", address="192.0.2.1", now=now)
     with pytest.raises(TooManyAttempts) as refusal:
-        reserve(username="ana", address="192.0.2.1", now=now)
+        reserve(Attempt.PASSWORD, username="ana", address="192.0.2.1", now=now)
     assert refusal.value.retry_after == ACCOUNT_AND_ADDRESS.interval
     assert allowed("ana", "192.0.2.1", now + refusal.value.retry_after)
 
@@ -44,16 +44,28 @@ def test_the_refusal_says_how_long_to_wait(now: datetime) -> None:
 @pytest.mark.django_db
 def test_names_that_read_the_same_share_their_attempts(now: datetime) -> None:
     for _ in range(ACCOUNT_AND_ADDRESS.burst):
-        reserve(username="ana", address="192.0.2.1", now=now)
+        reserve(Attempt.PASSWORD, username="ana", address="192.0.2.1", now=now)
     assert not allowed("ＡＮＡ", "192.0.2.1", now)
 
 
 @pytest.mark.django_db
 def test_an_ipv6_network_shares_its_attempts(now: datetime) -> None:
     for number in range(ACCOUNT_AND_ADDRESS.burst):
-        reserve(username="ana", address=f"2001:db8::{number:x}", now=now)
+        reserve(Attempt.PASSWORD, username="ana", address=f"2001:db8::{number:x}", now=now)
     assert not allowed("ana", "2001:db8::ffff", now)
     assert allowed("ana", "2001:db8:0:1::1", now)
+
+
+@pytest.mark.django_db
+def test_where_nobody_knows_the_address_people_are_counted_one_by_one(now: datetime) -> None:
+    """A server behind a socket of the system names none."""
+    for _ in range(ACCOUNT_AND_ADDRESS.burst):
+        assert reserve_person(username="ana", subject="ana's", address="", now=now)
+    assert reserve_person(username="ana", subject="ana's", address="", now=now) is None
+    assert reserve_person(username="bea", subject="bea's", address="", now=now)
+    assert reserve_person(username="cleo", subject="", address="", now=now)
+    assert [allowed("ana", "", now) for _ in range(ACCOUNT_AND_ADDRESS.burst + 1)] == [True] * 10 + [False]
+    assert allowed("bea", "", now)
 
 
 @pytest.mark.django_db
@@ -81,7 +93,7 @@ def test_one_address_meets_its_limit_over_many_accounts(now: datetime) -> None:
 @pytest.mark.django_db
 def test_a_refused_attempt_takes_nothing_from_any_bucket(now: datetime) -> None:
     for number in range(ADDRESS.burst):
-        reserve(username=f"person{number}", address="192.0.2.1", now=now)
+        reserve(Attempt.PASSWORD, username=f"person{number}", address="192.0.2.1", now=now)
     before = set(AttemptBudget.objects.values_list("key", "full_at"))
     assert not allowed("ana", "192.0.2.1", now)
     assert set(AttemptBudget.objects.values_list("key", "full_at")) == before
@@ -90,13 +102,13 @@ def test_a_refused_attempt_takes_nothing_from_any_bucket(now: datetime) -> None:
 @pytest.mark.django_db
 def test_a_place_given_back_can_be_taken_again(now: datetime) -> None:
     for _ in range(3 * ACCOUNT.burst):
-        give_back(reserve(username="ana", address="192.0.2.1", now=now))
+        give_back(reserve(Attempt.PASSWORD, username="ana", address="192.0.2.1", now=now))
     assert allowed("ana", "192.0.2.1", now)
 
 
 @pytest.mark.django_db
 def test_no_name_and_no_address_is_stored(now: datetime) -> None:
-    reserve(username="canary-name", address="192.0.2.99", now=now)
+    reserve(Attempt.PASSWORD, username="canary-name", address="192.0.2.99", now=now)
     stored = repr([(bytes(row.key), row.full_at) for row in AttemptBudget.objects.all()])
     assert "canary" not in stored
     assert "192.0.2.99" not in stored
@@ -108,8 +120,8 @@ def test_no_name_and_no_address_is_stored(now: datetime) -> None:
 def test_the_purge_removes_full_buckets_and_no_others(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accounts.services.places._PURGE_BATCH", 2)
     for number in range(5):
-        reserve(username=f"person{number}", address=f"192.0.2.{number}", now=now)
-    reserve(username="ana", address="198.51.100.7", now=now + timedelta(hours=1))
+        reserve(Attempt.PASSWORD, username=f"person{number}", address=f"192.0.2.{number}", now=now)
+    reserve(Attempt.PASSWORD, username="ana", address="198.51.100.7", now=now + timedelta(hours=1))
     assert purge_full_budgets(now) == 0
     assert purge_full_budgets(now + timedelta(hours=1)) == 15
     assert AttemptBudget.objects.count() == 3

@@ -10,7 +10,7 @@ from accounts.budget import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, Budget, after
 from accounts.errors import TooManyAttempts
 from accounts.models import AttemptBudget, User
 from accounts.selectors.limits import LimitState, limits_on
-from accounts.services.attempts import reserve, reserve_second_factor, reserve_user_code
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.limits import lift_limits
 from audit.models import Event
 from audit.vocabulary import EventName
@@ -26,7 +26,7 @@ def state(name: str, whose: Whose, now: datetime) -> LimitState:
 
 def guess(times: int, now: datetime, *, username: str = "ana", address: str = HERE) -> None:
     for _ in range(times):
-        reserve(username=username, address=address, now=now)
+        reserve(Attempt.PASSWORD, username=username, address=address, now=now)
 
 
 def test_every_limit_that_there_is_is_shown() -> None:
@@ -93,8 +93,8 @@ class TestLifting:
 
     def test_gives_a_person_their_attempts_back(self, ana: User, now: datetime) -> None:
         guess(ACCOUNT_AND_ADDRESS.burst, now)
-        reserve_second_factor(subject=ana.subject, address=HERE, now=now)
-        reserve_user_code(subject=ana.subject, address=HERE, now=now)
+        reserve(Attempt.SECOND_FACTOR, subject=ana.subject, address=HERE, now=now)
+        reserve(Attempt.USER_CODE, subject=ana.subject, address=HERE, now=now)
         lifted = self.lift(ana, now, HERE)
         persons = {"second-factor-person", "second-factor-person-slowly", "user-code-person"}
         assert set(lifted) == {"account-address", "account", *persons}

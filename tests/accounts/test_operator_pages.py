@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from accounts.budget import ACCOUNT_AND_ADDRESS
 from accounts.models import TotpSecret, User
 from accounts.names import MAX_USERNAME
-from accounts.services.attempts import reserve
+from accounts.services.attempts import Attempt, reserve
 from audit.models import Event
 from audit.services import record
 from audit.vocabulary import EventName
@@ -33,7 +33,7 @@ def admin(browser: Browser, db: None) -> Browser:
 def locked_out(ana: User, now: datetime) -> User:
     """Somebody who has no attempt left from one address."""
     for _ in range(ACCOUNT_AND_ADDRESS.burst):
-        reserve(username="ana", address=HERE, now=now)
+        reserve(Attempt.PASSWORD, username="ana", address=HERE, now=now)
     details = {"fault": "wrong_password"}
     record(EventName.SIGN_IN_REFUSED, realm="default", actor="", target=ana.subject, now=now, details=details)
     return ana
@@ -61,7 +61,7 @@ def test_a_lock_out_is_shown_and_lifted(admin: Browser, locked_out: User, now: d
     done = admin.post(lift, {"confirmed": "yes", "reason": "Called from home."})
     assert done["Location"] == f"{ATTEMPTS}?username=ana&address={HERE}"
     assert "locked out" not in words(admin.get(done["Location"]))
-    reserve(username="ana", address=HERE, now=now)
+    reserve(Attempt.PASSWORD, username="ana", address=HERE, now=now)
 
 
 @pytest.mark.parametrize("username", ["ben", "b n", "x" * 500, "\u202e", "<script>"])

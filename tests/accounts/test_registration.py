@@ -8,7 +8,7 @@ from accounts import hashers, password_validators
 from accounts.budget import ADDRESS, REGISTRATION
 from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClosed, TooManyAttempts, WeakPassword
 from accounts.models import AttemptBudget, Membership, User
-from accounts.services.attempts import reserve, reserve_registration
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.registration import register
 from accounts.services.sign_in import SignedIn, sign_in
 from audit.models import Event
@@ -143,12 +143,12 @@ def test_asking_which_names_are_taken_meets_the_same_limit(open_realm: Realm, no
 
 def test_registrations_and_guesses_share_the_budget_of_the_address(realm: Realm, now: datetime) -> None:
     for number in range(ADDRESS.burst - 1):
-        reserve(username=f"person{number}", address=PEER, now=now)
-    reserve_registration(address=PEER, now=now)
+        reserve(Attempt.PASSWORD, username=f"person{number}", address=PEER, now=now)
+    reserve(Attempt.REGISTRATION, address=PEER, now=now)
     with pytest.raises(TooManyAttempts):
-        reserve_registration(address=PEER, now=now)
+        reserve(Attempt.REGISTRATION, address=PEER, now=now)
     with pytest.raises(TooManyAttempts):
-        reserve(username="ana", address=PEER, now=now)
+        reserve(Attempt.PASSWORD, username="ana", address=PEER, now=now)
 
 
 @pytest.mark.spec("threat-model.md: which names are taken is told at a bounded rate")

@@ -9,7 +9,7 @@ import time_machine
 
 from accounts.budget import DEVICE_ADDRESS
 from accounts.models import User
-from accounts.services.attempts import reserve_device
+from accounts.services.attempts import Attempt, reserve
 from keys.algorithms import Purpose
 from realms.models import Realm
 from tests.flows.code_flow import register
@@ -159,7 +159,7 @@ def test_one_address_can_not_fill_the_table(device: Device) -> None:
     begin = later(timedelta(0))
     with time_machine.travel(begin, tick=False):
         for _ in range(DEVICE_ADDRESS.burst - 2):
-            reserve_device(address="127.0.0.1", now=begin)  # what each request does first
+            reserve(Attempt.DEVICE, address="127.0.0.1", now=begin)  # what each request does first
         answers = [device.ask() for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
     assert int(answers[-1]["Retry-After"]) > 0

@@ -13,7 +13,7 @@ from accounts import hashers
 from accounts.budget import REGISTRATION
 from accounts.errors import HashingBusy
 from accounts.models import Membership, Session, User
-from accounts.services.attempts import reserve_registration
+from accounts.services.attempts import Attempt, reserve
 from accounts.views import registration as registration_page
 from accounts.vocabulary import SessionEnd
 from audit.models import Event
@@ -174,7 +174,7 @@ def test_no_address_is_taken_from_the_form(browser: Browser, open_realm: Realm, 
 @pytest.mark.spec("RFC 6585 §4")
 def test_registrations_meet_the_limit(browser: Browser, open_realm: Realm, now: Any) -> None:
     for _ in range(REGISTRATION.burst):
-        reserve_registration(address="127.0.0.1", now=now)
+        reserve(Attempt.REGISTRATION, address="127.0.0.1", now=now)
     answer = register(browser, next=NEXT)
     assert answer.status_code == 429
     wait = int(answer["Retry-After"])

@@ -15,7 +15,7 @@ from django.utils.crypto import salted_hmac
 from accounts.addresses import address_block
 from accounts.errors import TooManyAttempts
 from accounts.qr_codes import png_data_uri
-from accounts.services.attempts import reserve_device
+from accounts.services.attempts import Attempt, reserve
 from keys import api
 from realms.models import Realm
 from tokens import resources, scopes
@@ -59,7 +59,7 @@ def begin(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolR
         raise UnauthorizedClient("This client may not use this grant type.", detail="grant_type")
     kid = api.tagging_kid(realm=realm, expires_at=now + LIFETIME, at=now)
     try:
-        reserve_device(address=request.peer, now=now)
+        reserve(Attempt.DEVICE, address=request.peer, now=now)
     except TooManyAttempts as error:
         raise TooManyRequests(detail="limit", retry_after=math.ceil(error.retry_after.total_seconds())) from error
     row, user_code = _begin(asked, realm=realm, client=client, peer=request.peer, now=now)

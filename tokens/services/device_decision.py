@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.errors import TooManyAttempts
 from accounts.selectors import LiveSession
-from accounts.services.attempts import reserve_user_code
+from accounts.services.attempts import Attempt, reserve
 from accounts.services.places import give_back
 from accounts.services.presence import noticing_deletion
 from audit.services import record
@@ -62,7 +62,7 @@ def _found_under(
     if code is None:  # that was no guess
         raise UserCodeRefused(detail="malformed")
     try:
-        places = reserve_user_code(subject=live.person.subject, address=address, now=now)
+        places = reserve(Attempt.USER_CODE, subject=live.person.subject, address=address, now=now)
     except TooManyAttempts as error:
         raise TooManyRequests(detail="limit", retry_after=math.ceil(error.retry_after.total_seconds())) from error
     found = undecided_device(digest_of(code, realm=realm), realm_id=realm.pk, now=now)

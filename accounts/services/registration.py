@@ -1,13 +1,23 @@
 """People who make their own account (Initiating User Registration via OpenID Connect §4.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 
 from accounts.budget import ADDRESS
-from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClosed, WeakPassword
+from accounts.errors import (
+    AccountsError,
+    AddressTaken,
+    HashingBusy,
+    LinkOver,
+    NameRefused,
+    NameTaken,
+    RegistrationClosed,
+    WeakPassword,
+)
 from accounts.models import MailedLink, User
 from accounts.names import check_email, check_own_username
 from accounts.services.addresses import mail_confirmation
@@ -21,6 +31,12 @@ from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
 from realms.vocabulary import Registration
+
+_FAULTS: Mapping[type[AccountsError], str] = {
+    NameTaken: "name_taken",
+    AddressTaken: "address_taken",
+    LinkOver: "link_over",
+}
 
 
 def register(
@@ -69,16 +85,11 @@ def register(
     places = reserve(attempt, username=check_email(email), address=address, now=now)
     person = _draft(places, realm=realm, username=name, password=password, email=email, now=now)
     person.email = ""  # until it is confirmed
-    try:
-        with transaction.atomic():
-            whereabouts = Whereabouts(address, user_agent)
-            save_member(person, realm=realm, actor=f"user:{person.subject}", now=now, whereabouts=whereabouts)
-            if email:
-                mail_confirmation(person, realm=realm, email=email, now=now)
-            _record_limits(places, realm=realm, now=now)
-    except NameTaken:
-        _record_taken(places, realm=realm, now=now)
-        raise
+    with _counted(places, realm=realm, now=now):
+        whereabouts = Whereabouts(address, user_agent)
+        save_member(person, realm=realm, actor=f"user:{person.subject}", now=now, whereabouts=whereabouts)
+        if email:
+            mail_confirmation(person, realm=realm, email=email, now=now)
     return SignedIn(person, (), now, ("pwd",))
 
 
@@ -104,16 +115,11 @@ def register_invited(
     person = _draft(places, realm=realm, username=name, password=password, email=invitation.email, now=now)
     person.email_verified = True  # they opened what was mailed to it
     actor = f"user:{person.subject}"
-    try:
-        with transaction.atomic():
-            use_link(invitation, now=now)
-            whereabouts = Whereabouts(address, user_agent)
-            save_member(person, realm=realm, roles=invitation.roles, actor=actor, now=now, whereabouts=whereabouts)
-            record(EventName.INVITATION_ACCEPTED, realm=realm.slug, actor=actor, target=str(invitation.pk), now=now)
-            _record_limits(places, realm=realm, now=now)
-    except NameTaken:
-        _record_taken(places, realm=realm, now=now)
-        raise
+    with _counted(places, realm=realm, now=now):
+        use_link(invitation, now=now)
+        whereabouts = Whereabouts(address, user_agent)
+        save_member(person, realm=realm, roles=invitation.roles, actor=actor, now=now, whereabouts=whereabouts)
+        record(EventName.INVITATION_ACCEPTED, realm=realm.slug, actor=actor, target=str(invitation.pk), now=now)
     return SignedIn(person, tuple(invitation.roles), now, ("pwd",))
 
 
@@ -134,11 +140,19 @@ def _draft(places: Sequence[Place], *, realm: Realm, username: str, password: st
     return person
 
 
-def _record_taken(places: Sequence[Place], *, realm: Realm, now: datetime) -> None:
-    with transaction.atomic():
-        details = {"fault": "name_taken"}
-        record(EventName.REGISTRATION_REFUSED, realm=realm.slug, actor="", target="", now=now, details=details)
-        _record_limits(places, realm=realm, now=now)
+@contextmanager
+def _counted(places: Sequence[Place], *, realm: Realm, now: datetime) -> Iterator[None]:
+    """A transaction, and the events of its attempt: where it is refused they are written behind it, so they stay."""
+    try:
+        with transaction.atomic():
+            yield
+            _record_limits(places, realm=realm, now=now)
+    except (NameTaken, AddressTaken, LinkOver) as error:
+        with transaction.atomic():
+            details = {"fault": _FAULTS[type(error)]}
+            record(EventName.REGISTRATION_REFUSED, realm=realm.slug, actor="", target="", now=now, details=details)
+            _record_limits(places, realm=realm, now=now)
+        raise
 
 
 def _record_limits(places: Sequence[Place], *, realm: Realm, now: datetime) -> None:

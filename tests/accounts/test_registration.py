@@ -3,13 +3,24 @@
 from datetime import datetime
 
 import pytest
+from django.conf import LazySettings
 
 from accounts import hashers, password_validators
 from accounts.budget import ADDRESS, REGISTRATION
-from accounts.errors import HashingBusy, NameRefused, NameTaken, RegistrationClosed, TooManyAttempts, WeakPassword
-from accounts.models import AttemptBudget, Membership, User
+from accounts.errors import (
+    AddressTaken,
+    HashingBusy,
+    LinkOver,
+    NameRefused,
+    NameTaken,
+    RegistrationClosed,
+    TooManyAttempts,
+    WeakPassword,
+)
+from accounts.models import AttemptBudget, MailedLink, Membership, User
 from accounts.services.attempts import Attempt, reserve
-from accounts.services.registration import register
+from accounts.services.invitations import invite
+from accounts.services.registration import register, register_invited
 from accounts.services.sign_in import SignedIn, sign_in
 from audit.models import Event
 from audit.vocabulary import EventName
@@ -139,6 +150,26 @@ def test_asking_which_names_are_taken_meets_the_same_limit(open_realm: Realm, no
     with pytest.raises(TooManyAttempts):
         attempt(open_realm, now, "ana")
     assert Event.objects.filter(name=EventName.REGISTRATION_LIMITED).count() == 1
+
+
+@pytest.mark.spec("RFC 6585 §4")
+@pytest.mark.parametrize(("used", "fault"), [(False, "address_taken"), (True, "link_over")])
+def test_an_invitation_that_is_refused_leaves_its_events(
+    used: bool, fault: str, open_realm: Realm, now: datetime, cheap: None, settings: LazySettings
+) -> None:
+    """They tell which limit it used up, though nothing else of it stays."""
+    settings.IDP_CAN_MAIL = True
+    make_person("ana", realm=None, email="ana@example.org")
+    invitation = invite(realm=open_realm, email="ana@example.org", roles=(), actor="command:test", now=now)
+    if used:
+        MailedLink.objects.update(used_at=now)
+    for _ in range(REGISTRATION.burst - 1):
+        reserve(Attempt.REGISTRATION, address=PEER, now=now)
+    with pytest.raises(LinkOver if used else AddressTaken):
+        register_invited(invitation, username="bea", password=PASSWORD, address=PEER, now=now)
+    assert User.objects.count() == 1
+    assert Event.objects.get(name=EventName.REGISTRATION_REFUSED).details == {"fault": fault}
+    assert Event.objects.get(name=EventName.REGISTRATION_LIMITED).details == {"limit": "registration"}
 
 
 def test_registrations_and_guesses_share_the_budget_of_the_address(realm: Realm, now: datetime) -> None:

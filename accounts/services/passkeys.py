@@ -279,19 +279,10 @@ def _record_refusal(
     told = {"factor": Factor.PASSKEY.value, "fault": error.fault, **({"detail": error.detail} if error.detail else {})}
     limits = [(names[1], {"limit": place.budget.name}) for place in places if place.was_last]
     slug, sealed_key = realm.slug if realm else "", sealed_key_of(person) if person else None
+    target = person.subject if person else ""
     with transaction.atomic():
         for name, details in [(names[0], told), *limits]:
-            if person is None:
-                record(name, realm=slug, actor="", target="", now=now, details=details)
-            else:
-                record_about(
-                    person,
-                    answer.whereabouts,
-                    name,
-                    realm=slug,
-                    actor="",
-                    target=person.subject,
-                    now=now,
-                    sealed_key=sealed_key,
-                    details=details,
-                )
+            record_about(
+                person, answer.whereabouts, name,
+                realm=slug, actor="", target=target, now=now, sealed_key=sealed_key, details=details,
+            )  # fmt: skip

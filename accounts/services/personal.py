@@ -97,7 +97,7 @@ def sealed_details(
 
 
 def record_about(
-    person: User,
+    person: User | None,
     whereabouts: Whereabouts,
     name: EventName,
     *,
@@ -111,11 +111,15 @@ def record_about(
     """Append an event that keeps where a person was, in the transaction of what it tells of.
 
     Arguments:
-        person, whereabouts, sealed_key: as in `sealed_details`.
+        person, whereabouts, sealed_key: as in `sealed_details`; of nobody nothing is kept.
         name, realm, actor, target, now, details: as in `audit.services.record`.
     """
-    sealed = sealed_details(person, whereabouts, name=name, realm=realm, target=target, now=now, sealed_key=sealed_key)
-    record(name, realm=realm, actor=actor, target=target, now=now, details={**(details or {}), **sealed})
+    told = dict(details or {})
+    if person is not None:
+        told |= sealed_details(
+            person, whereabouts, name=name, realm=realm, target=target, now=now, sealed_key=sealed_key
+        )
+    record(name, realm=realm, actor=actor, target=target, now=now, details=told)
 
 
 def seal_for_nobody(whereabouts: Whereabouts, *, now: datetime) -> None:

@@ -18,7 +18,6 @@ from accounts.services.attempts import Attempt, reserve, reserve_person
 from accounts.services.personal import make_personal_key, record_about, seal_for_nobody
 from accounts.services.places import Place, give_back
 from accounts.whereabouts import NOWHERE, Whereabouts
-from audit.services import record
 from audit.vocabulary import EventName
 from realms.models import Realm
 
@@ -144,6 +143,7 @@ def record_proof(
     now: datetime,
     whereabouts: Whereabouts = NOWHERE,
     sealed_key: bytes | None = None,
+    **more: str,
 ) -> None:
     """Append the event of a proof: the sign-in succeeded where it is whole, and has begun where more is due.
 
@@ -153,6 +153,7 @@ def record_proof(
         realm: where; None for the operators' admin.
         now: aware time of the proof.
         whereabouts, sealed_key: as in `record_about`.
+        more: further details.
     """
     whole = is_whole(methods, person=person, realm=realm)
     record_about(
@@ -164,7 +165,7 @@ def record_proof(
         target=person.subject,
         now=now,
         sealed_key=sealed_key,
-        details={"methods": " ".join(methods)},
+        details={"methods": " ".join(methods), **more},
     )
 
 
@@ -205,21 +206,13 @@ def _record_refusal(
     """
     limits = sorted({place.budget.name for place in places if place.was_last})
     emptied = [(EventName.SIGN_IN_LIMITED, {"limit": limit}) for limit in limits]
-    if candidate is None:
+    person, sealed_key = (candidate.person, candidate.personal_key) if candidate else (None, None)
+    if person is None:
         seal_for_nobody(whereabouts, now=now)
+    target = person.subject if person else ""
     with transaction.atomic():
         for name, details in [(EventName.SIGN_IN_REFUSED, {"fault": fault}), *emptied]:
-            if candidate is None:
-                record(name, realm=slug, actor="", target="", now=now, details=details)
-            else:
-                record_about(
-                    candidate.person,
-                    whereabouts,
-                    name,
-                    realm=slug,
-                    actor="",
-                    target=candidate.person.subject,
-                    now=now,
-                    sealed_key=candidate.personal_key,
-                    details=details,
-                )
+            record_about(
+                person, whereabouts, name,
+                realm=slug, actor="", target=target, now=now, sealed_key=sealed_key, details=details,
+            )  # fmt: skip

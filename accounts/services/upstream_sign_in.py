@@ -13,18 +13,18 @@ from django.db import transaction
 
 from accounts.acr import FEDERATED, SECOND_FACTOR
 from accounts.errors import SignInRefused, UpstreamRefused
-from accounts.models import Membership, UpstreamLink, UpstreamProvider
+from accounts.models import Membership, UpstreamLink, UpstreamProvider, User
 from accounts.selectors import SESSION_LIFETIME
-from accounts.selectors.factors import is_whole
 from accounts.selectors.upstreams import callback_address, link_of
-from accounts.services.sign_in import SignedIn
+from accounts.services.personal import personal_key, record_about, sealed_key_of
+from accounts.services.sign_in import SignedIn, record_proof
 from accounts.services.upstreams import client_secret_of
 from accounts.upstream.browser import Departure
 from accounts.upstream.discovery import ProviderMetadata, auth_method
 from accounts.upstream.http import redeem, upstreams, userinfo
 from accounts.upstream.identity import UpstreamIdentity, identity_in, proved_at, with_userinfo
 from accounts.upstream.messages import Secrets, Wishes, authorization_address, code_in, token_request
-from audit.services import record
+from accounts.whereabouts import Whereabouts
 from audit.vocabulary import EventName
 
 _BYTES = 32
@@ -122,13 +122,19 @@ def identify(
 
 
 def admit(
-    provider: UpstreamProvider, departure: Departure, identity: UpstreamIdentity, *, now: datetime
+    provider: UpstreamProvider,
+    departure: Departure,
+    identity: UpstreamIdentity,
+    *,
+    whereabouts: Whereabouts,
+    now: datetime,
 ) -> SignedIn | None:
     """Who a verified identity is here, if they may sign in.
 
     Arguments:
         provider: with its realm.
         departure: says how old the proof may be.
+        whereabouts: where the person is, for the audit.
         now: aware time.
 
     Returns:
@@ -139,33 +145,29 @@ def admit(
         UpstreamTooOld: the proof is older than was asked for, or nobody knows how old.
     """
     if provider.allowed_domains and identity.domain not in provider.allowed_domains:
-        _refuse("upstream_address", provider, "", now=now)
+        _refuse("upstream_address", provider, None, whereabouts, now=now)
     link = link_of(provider, identity.subject)
     since = datetime.fromtimestamp(departure.at, UTC) - timedelta(seconds=departure.max_age)
     ended = link.user.signed_out_at if link is not None else None
     at = proved_at(identity, since=since, certainly=departure.certainly, not_before=ended, now=now)
     if link is None:
         return None
-    membership = Membership.objects.filter(user=link.user, realm=provider.realm).first()
-    subject = link.user.subject
-    if not link.user.is_active or membership is None:
-        _refuse("disabled" if membership is not None else "not_a_member", provider, subject, now=now)
-    methods: tuple[str, ...] = (FEDERATED,)
-    if provider.trusts_second_factor and identity.second_factor:
-        methods = (FEDERATED, SECOND_FACTOR)
+    person = link.user
+    membership = Membership.objects.filter(user=person, realm=provider.realm).first()
+    if membership is None:
+        _refuse("not_a_member", provider, person, whereabouts, now=now)
+    if not person.is_active:
+        _refuse("disabled", provider, person, whereabouts, now=now)
+    mfa = provider.trusts_second_factor and identity.second_factor
+    methods = (FEDERATED, SECOND_FACTOR) if mfa else (FEDERATED,)
     with transaction.atomic():
         UpstreamLink.objects.filter(pk=link.pk).update(last_used_at=now)
-        details = {"upstream": provider.slug}
-        whole = is_whole(methods, person=link.user, realm=provider.realm)
-        record(
-            EventName.SIGN_IN_SUCCEEDED if whole else EventName.SIGN_IN_BEGUN,
-            realm=provider.realm.slug,
-            actor=f"user:{subject}",
-            target=subject,
-            now=now,
-            details=details,
+        key = personal_key(person, now=now)
+        slug = provider.slug
+        record_proof(
+            person, methods, realm=provider.realm, now=now, whereabouts=whereabouts, sealed_key=key, upstream=slug
         )
-    return SignedIn(link.user, tuple(membership.roles), at, methods)
+    return SignedIn(person, tuple(membership.roles), at, methods)
 
 
 def _with_address(
@@ -179,8 +181,19 @@ def _with_address(
     return with_userinfo(identity, userinfo(metadata, access_token))
 
 
-def _refuse(fault: str, provider: UpstreamProvider, subject: str, *, now: datetime) -> NoReturn:
-    """Write the refusal, which stays, and raise it."""
-    details = {"fault": fault, "upstream": provider.slug}
-    record(EventName.SIGN_IN_REFUSED, realm=provider.realm.slug, actor="", target=subject, now=now, details=details)
+def _refuse(
+    fault: str, provider: UpstreamProvider, person: User | None, whereabouts: Whereabouts, *, now: datetime
+) -> NoReturn:
+    """Write the refusal, which stays, and raise it; where it came from is kept for somebody who has a key."""
+    record_about(
+        person,
+        whereabouts,
+        EventName.SIGN_IN_REFUSED,
+        realm=provider.realm.slug,
+        actor="",
+        target=person.subject if person else "",
+        now=now,
+        sealed_key=sealed_key_of(person) if person else None,
+        details={"fault": fault, "upstream": provider.slug},
+    )
     raise SignInRefused(fault)

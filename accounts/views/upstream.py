@@ -31,7 +31,7 @@ from accounts.upstream.browser import Departure, Unlinked
 from accounts.upstream.identity import UpstreamIdentity
 from accounts.upstream.messages import ANSWER
 from accounts.views.arrival import arrive
-from accounts.views.page import RETRY, Page, malformed, notice, seconds, see_other
+from accounts.views.page import RETRY, Page, malformed, notice, seconds, see_other, whereabouts_of
 from keys.errors import KeysError
 from realms.selectors import DEFAULT_SLUG
 
@@ -209,7 +209,7 @@ class CallbackView(UpstreamPage):
         """Go on as the person that the identity is linked with, or ask whose it is."""
         now, following = timezone.now(), departure.following
         try:
-            signed_in = admit(provider, departure, identity, now=now)
+            signed_in = admit(provider, departure, identity, whereabouts=whereabouts_of(request), now=now)
         except SignInRefused as error:
             return self._not_admitted(request, provider, str(error), following)
         except UpstreamTooOld:

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 from typing import IO
 
-import urllib3
 from django.conf import settings
 
+from accounts.outbound_http import Patience, Unanswered, exchange
+
 PREFIX = 5  # hexadecimal digits: all that a service is told of a password, so it can't tell one of hundreds
-_SECONDS = 2.0
+_PATIENCE = Patience(connect=1.0, answer=2.0)  # seconds of somebody who waits
 _MAX_ANSWER = 1_048_576  # bytes; a padded answer has some 60,000
 _MAX_LINE = 64  # bytes
 _OK = 200
@@ -73,27 +74,12 @@ def _line_from(file: IO[bytes], offset: int) -> bytes:
 def _in_range(url: str, digest: str) -> bool:
     """Ask for all that begin alike, padded, so that not even the length of the answer tells which they were."""
     address = f"{url.rstrip('/')}/{digest[:PREFIX]}"
-    http = urllib3.PoolManager(num_pools=1)
     try:
-        answer = http.request(
-            "GET",
-            address,
-            headers={"Add-Padding": "true", "User-Agent": "Signet"},
-            timeout=urllib3.Timeout(total=_SECONDS),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
-        try:
-            text = answer.read(_MAX_ANSWER, decode_content=True)
-        finally:
-            answer.close()
-    except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
-        raise BreachesAway(type(error).__name__) from error
-    finally:
-        http.clear()
+        answer = exchange("GET", address, headers={"Add-Padding": "true"}, most=_MAX_ANSWER, patience=_PATIENCE)
+    except Unanswered as error:
+        raise BreachesAway(error.failure) from error
     if answer.status != _OK:
         raise BreachesAway(f"status_{answer.status}")
     wanted = digest[PREFIX:].encode()
-    lines = (line.strip().partition(b":") for line in text.splitlines())
+    lines = (line.strip().partition(b":") for line in answer.body.splitlines())
     return any(suffix.upper() == wanted and count.strip().lstrip(b"0") for suffix, _colon, count in lines)

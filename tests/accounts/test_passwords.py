@@ -2,14 +2,15 @@
 
 import hashlib
 import threading
+import time
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 from django.conf import LazySettings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.password_validation import validate_password
@@ -21,6 +22,7 @@ from accounts import breaches
 from accounts.breaches import BreachesAway, is_breached
 from accounts.errors import WeakPassword
 from accounts.models import User
+from accounts.outbound_http import Patience
 from accounts.password_validators import rules
 from accounts.passwords import MAX_BYTES, MIN_LENGTH, little_more_than, may_be_a_password, prepared, unit_of
 from accounts.services.people import check_new_password
@@ -251,12 +253,37 @@ def test_a_service_that_hangs_is_waited_for_so_long(
 ) -> None:
     hang = threading.Event()
     monkeypatch.setattr(Ranges, "do_GET", lambda _self: hang.wait(20))
-    monkeypatch.setattr(breaches, "_SECONDS", 0.05)
+    monkeypatch.setattr(breaches, "_PATIENCE", Patience(connect=0.05, answer=0.05))
     assert codes(PASSWORD) == []
     hang.set()
-    assert "passwords.breaches_away" in caplog.text
+    assert "passwords.breaches_away fault=timeout" in caplog.text
+
+
+def test_a_service_that_trickles_is_waited_for_no_longer(
+    ranges: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each byte comes in time, and the last one never."""
+    over = threading.Event()
+
+    def trickle(server: Ranges) -> None:
+        server.send_response(200)
+        server.end_headers()
+        with suppress(OSError):
+            while not over.wait(0.02):
+                server.wfile.write(b"0")
+
+    monkeypatch.setattr(Ranges, "do_GET", trickle)
+    monkeypatch.setattr(breaches, "_PATIENCE", Patience(connect=1.0, answer=0.2))
+    end = threading.Timer(5.0, over.set)
+    end.start()
+    began = time.monotonic()
+    assert codes(PASSWORD) == []
+    assert time.monotonic() - began < 3.0
+    end.cancel()
+    over.set()
+    assert "passwords.breaches_away fault=timeout" in caplog.text
 
 
 def test_without_a_list_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urllib3, "PoolManager", lambda **_: pytest.fail("Nobody named a service."))
+    monkeypatch.setattr(breaches, "exchange", lambda *_args, **_named: pytest.fail("Nobody named a service."))
     assert not is_breached("a breached password")

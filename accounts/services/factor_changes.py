@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import letters
+from accounts.errors import FactorExists
 from accounts.models import RecoveryCode, User
 from accounts.selectors.factors import factors_of
 from accounts.selectors.people import home_of
@@ -16,9 +17,18 @@ from audit.vocabulary import EventName
 from realms.models import Realm
 
 
-def hold_factors(person: User) -> None:
-    """Have everybody else who adds or removes second factors of a person wait until the caller's transaction ends."""
+def hold_factors(person: User, *, only_first: bool = False) -> None:
+    """Have everybody else who adds or removes second factors of a person wait until the caller's transaction ends.
+
+    Arguments:
+        only_first: refuse where they have one by now, which somebody without it must not add to.
+
+    Raises:
+        FactorExists: `only_first`, and there is one.
+    """
     User.objects.select_for_update(no_key=True).filter(pk=person.pk).values_list("pk").first()
+    if only_first and factors_of(person).any:
+        raise FactorExists("There is a second factor already.")
 
 
 def record_change(

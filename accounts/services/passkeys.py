@@ -11,7 +11,6 @@ from accounts.errors import FactorExists, FactorRefused, PasskeyRefused, SignInR
 from accounts.models import Passkey, User
 from accounts.passkey_answers import Asserted, read_asserted, read_attested
 from accounts.passkeys import RelyingParty, check_asserted, check_attested, check_passkey_name
-from accounts.selectors.factors import factors_of
 from accounts.selectors.passkeys import PasskeyCandidate, passkey_candidate
 from accounts.services.attempts import Attempt, reserve, spend_challenge
 from accounts.services.factor_changes import hold_factors, record_change, remove_stranded_recovery_codes
@@ -125,7 +124,7 @@ def add_passkey(
         name: by which they know it, as given.
         actor: opaque id of who does it, for the audit.
         now: aware time.
-        only_first: refuse where they have a second factor by now, which somebody without it must not add to.
+        only_first: as in `hold_factors`.
         realm: where; None for the operators' admin.
 
     Raises:
@@ -135,23 +134,9 @@ def add_passkey(
         FactorExists: it is registered already; or `only_first`, and there is a second factor.
         PersonGone: they were deleted in this moment.
     """
-    challenge = _spend(answer, now=now)
-    attested = read_attested(answer.text)
-    check_attested(attested, party=answer.party, challenge=challenge)
-    passkey = Passkey(
-        user=person,
-        name=check_passkey_name(name),
-        credential_id=attested.credential.credential_id,
-        credential=bytes(attested.credential),
-        sign_count=attested.data.counter,
-        backup_eligible=attested.data.is_backup_eligible(),
-        transports=list(attested.transports),
-        created_at=now,
-    )
+    passkey = _attested(answer, person=person, name=name, now=now)
     with noticing_deletion(person), transaction.atomic():
-        hold_factors(person)
-        if only_first and factors_of(person).any:
-            raise FactorExists("There is a second factor already.")
+        hold_factors(person, only_first=only_first)
         if Passkey.objects.filter(user=person).count() >= MAX_PASSKEYS:
             raise TooManyPasskeys("There are as many passkeys as one may have.")
         try:
@@ -161,6 +146,23 @@ def add_passkey(
             raise FactorExists("The passkey is registered already.") from error
         event, told, key = EventName.FACTOR_ADDED, FactorChange.PASSKEY_ADDED, str(passkey.pk)
         record_change(event, person, told, realm=realm, actor=actor, now=now, factor=Factor.PASSKEY, passkey=key)
+
+
+def _attested(answer: Answer, *, person: User, name: str, now: datetime) -> Passkey:
+    """The row of a new passkey, not saved; no transaction waits for the check."""
+    challenge = _spend(answer, now=now)
+    attested = read_attested(answer.text)
+    check_attested(attested, party=answer.party, challenge=challenge)
+    return Passkey(
+        user=person,
+        name=check_passkey_name(name),
+        credential_id=attested.credential.credential_id,
+        credential=bytes(attested.credential),
+        sign_count=attested.data.counter,
+        backup_eligible=attested.data.is_backup_eligible(),
+        transports=list(attested.transports),
+        created_at=now,
+    )
 
 
 def rename_passkey(passkey: Passkey, *, name: str) -> None:

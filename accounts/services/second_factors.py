@@ -85,7 +85,7 @@ def confirm_totp(
         typed: the code, however hostile.
         actor: opaque id of who does it, for the audit.
         now: aware time.
-        only_first: refuse where they have a second factor by now, which somebody without it must not add to.
+        only_first: as in `hold_factors`.
         realm: where; None for the operators' admin.
 
     Raises:
@@ -102,9 +102,7 @@ def confirm_totp(
     if step is None:
         raise FactorRefused("The code is wrong.")
     with transaction.atomic():
-        hold_factors(person)
-        if only_first and factors_of(person).any:
-            raise FactorExists("There is a second factor already.")
+        hold_factors(person, only_first=only_first)
         waiting = TotpSecret.objects.filter(pk=begun.id, confirmed_at__isnull=True)
         if not waiting.update(confirmed_at=now, last_step=step, last_used_at=now):
             raise EnrolmentOver("Another authenticator app was begun meanwhile.")

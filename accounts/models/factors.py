@@ -7,8 +7,7 @@ from django.db.models import Q
 
 from accounts.models.people import User
 from accounts.models.rules import is_array
-
-MAX_PASSKEY_NAME = 100
+from accounts.passkeys import MAX_NAME
 
 
 class TotpSecret(models.Model):
@@ -50,7 +49,7 @@ class Passkey(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
-    name = models.CharField(max_length=MAX_PASSKEY_NAME)
+    name = models.CharField(max_length=MAX_NAME)
     credential_id = models.BinaryField(max_length=1_023, unique=True)
     credential = models.BinaryField(max_length=8_192)  # attested credential data: the public key among it (§6.5.1)
     sign_count = models.BigIntegerField(default=0)

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.contrib.admin.models import ACTION_FLAG_CHOICES, LogEntry
-from django.db.models import Q
 
 from accounts.hooks import stored_above
 from accounts.models import (
@@ -25,6 +24,7 @@ from accounts.services.personal import open_of, personal_key, record_about, seal
 from accounts.whereabouts import Whereabouts
 from audit.hooks import SEALED
 from audit.models import Event
+from audit.selectors import of_person
 from audit.vocabulary import EventName
 
 Rows = Sequence[Mapping[str, object]]
@@ -170,10 +170,10 @@ def _admin_changes(person: User) -> Rows:
 
 
 def _events(person: User) -> Rows:
-    """The events that tell of them or that they did, the earliest first."""
+    """The events that tell of them and of what they have, or that they did, the earliest first."""
     themselves = f"user:{person.subject}"
     key = sealed_key_of(person)
-    found = Event.objects.filter(Q(target=person.subject) | Q(actor=themselves)).order_by("pk")
+    found = Event.objects.filter(of_person(person.subject)).order_by("pk")
     return [_event(event, person, themselves, key) for event in found]
 
 

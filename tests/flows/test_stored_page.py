@@ -13,7 +13,9 @@ from django.urls import reverse
 
 from accounts.models import Device, MailedLink, Session, UpstreamLink, UpstreamProvider, User
 from accounts.services.personal import make_personal_key
-from accounts.vocabulary import DeviceKind, LinkPurpose
+from accounts.services.sessions import begin_session, end_session
+from accounts.services.sign_in import SignedIn
+from accounts.vocabulary import DeviceKind, LinkPurpose, SessionEnd
 from audit.models import Event
 from audit.vocabulary import EventName
 from realms.models import Realm
@@ -191,6 +193,15 @@ class TestCopy:
         assert bo.subject not in text
         [event] = [each for each in json.loads(text)["events"] if each["name"] == EventName.PERSON_CHANGED]
         assert event["actor"] == "another person"
+
+    def test_what_an_operator_did_to_what_they_have_is_in_it(
+        self, app: App, ana: User, realm: Realm, now: datetime
+    ) -> None:
+        actor = f"user:{make_person('operator', realm=None).subject}"
+        session = begin_session(realm=realm, signed_in=SignedIn(ana, (), now, ("pwd",)), now=now)
+        end_session(session, reason=SessionEnd.OPERATOR, actor=actor, now=now)
+        [event] = [each for each in copy(app.browser).json()["events"] if each["name"] == EventName.SESSION_ENDED]
+        assert (event["actor"], event["details"]) == ("another person", {"reason": "operator"})
 
     def test_it_leaves_an_event(self, app: App, ana: User) -> None:
         copy(app.browser)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import time_machine
@@ -22,6 +23,7 @@ from accounts.services.mailed_links import LIFETIMES, digest_of
 from accounts.vocabulary import LinkPurpose
 from audit.models import Event
 from audit.vocabulary import EventName
+from keys.errors import KeysError
 from realms.models import Realm
 from tests.flows.code_flow import post
 from tests.mailbox import Mailbox, mailbox
@@ -210,6 +212,16 @@ def test_of_many_clicks_at_once_one_counts(mailbox: Mailbox) -> None:
         answers = sorted(pool.map(click, range(4)))
     assert answers == [303, 410, 410, 410]
     assert Event.objects.filter(name=EventName.PASSWORD_CHANGED).count() == 1
+
+
+@pytest.mark.spec("RFC 9110 §15.6.4")
+def test_where_no_mail_can_be_sealed_it_is_said_so(
+    browser: Browser, addressed: User, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "post", Mock(side_effect=KeysError("None.")))
+    answer = ask(browser)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert (MailedLink.objects.count(), mailbox.open()) == (0, [])
 
 
 def test_a_newer_mail_takes_the_place_of_the_older(browser: Browser, addressed: User, mailbox: Mailbox) -> None:

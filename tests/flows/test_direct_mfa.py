@@ -380,7 +380,11 @@ class TestAtOnce:
         assert Event.objects.filter(name=EventName.FACTOR_REFUSED).count() == SECOND_FACTOR_PERSON.burst
 
     @pytest.mark.spec("design: tokens.md, limits count account and address")
-    def test_parallel_guesses_at_a_password_meet_the_limit_of_the_account(self, browser: Browser, seed: bytes) -> None:
+    def test_parallel_guesses_at_a_password_meet_the_limit_of_the_account(
+        self, browser: Browser, seed: bytes, settings: LazySettings
+    ) -> None:
+        settings.IDP_PASSWORD_HASHES_IN_FLIGHT = 20  # a busy server would give places back with its 503
+
         def guess(_number: int) -> int:
             close_old_connections()
             try:
@@ -390,6 +394,5 @@ class TestAtOnce:
 
         with ThreadPoolExecutor(20) as pool:
             statuses = list(pool.map(guess, range(20)))
-        assert statuses.count(401) <= ACCOUNT_AND_ADDRESS.burst  # a busy server gives the place back with its 503
-        assert set(statuses) <= {401, 429, 503}
-        assert 429 in statuses or 503 in statuses
+        assert statuses.count(401) == ACCOUNT_AND_ADDRESS.burst
+        assert statuses.count(429) == 20 - ACCOUNT_AND_ADDRESS.burst

@@ -6,7 +6,7 @@ second is the person's, and their password's of that moment: it counts for nobod
 password, with a sign-in, with a sign-out and with the reset of their factors. A realm's session is never asked.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.conf import settings
@@ -49,11 +49,17 @@ def keep_after_new_password(request: HttpRequest, person: User, *, now: datetime
         remember_second_factor(request, person)
 
 
-def still_counts(request: HttpRequest) -> bool:
-    """Whether the sign-in of this session's operator is later than what ended all before it."""
+def still_counts(request: HttpRequest, *, now: datetime) -> bool:
+    """Whether the sign-in of this session's operator is later than what ended all before it, and not too long ago.
+
+    Django's own end of the session moves on with whatever is written into it, by a realm's pages too; this one stays.
+    """
     ended = cast("User", request.user).signed_out_at
-    since = request.session.get(_SINCE)
-    return ended is None or (isinstance(since, str) and datetime.fromisoformat(since) >= ended)
+    marked = request.session.get(_SINCE)
+    if not isinstance(marked, str):
+        return False
+    since = datetime.fromisoformat(marked)
+    return (ended is None or since >= ended) and now - since < timedelta(seconds=settings.SESSION_COOKIE_AGE)
 
 
 def second_factor_due(request: HttpRequest) -> bool:

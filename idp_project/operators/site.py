@@ -57,7 +57,7 @@ class OperatorSite(AdminSite):
 
     def knows(self, request: HttpRequest) -> bool:
         """Whether an operator is signed in by password; a second factor may be due yet."""
-        return super().has_permission(request) and still_counts(request)
+        return super().has_permission(request) and still_counts(request, now=timezone.now())
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002  (Django's)
         """Django's own; whoever owes a second factor is led to the page for it, but may always sign out."""

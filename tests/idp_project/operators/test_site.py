@@ -479,3 +479,19 @@ class TestAPasskey:
     def test_is_asked_for_by_those_alone_who_owe_one(self, whole: Browser, half: Browser) -> None:
         assert whole.post(PAGE + "passkey-options/").status_code == 403
         assert Browser().post(PAGE + "passkey-options/")["Location"].startswith(LOGIN)
+
+
+@pytest.mark.spec("design: the proof lasts as long as the sign-in, eight hours at most")
+def test_what_is_written_into_the_session_makes_no_sign_in_longer(
+    browser: Browser, seed: bytes, now: datetime, stopped_clock: Any
+) -> None:
+    stopped_clock.move_to(now)
+    login(browser)
+    prove(browser, fitting(seed, now))
+    for hours, status in ((7, 200), (8, 302)):
+        stopped_clock.move_to(now + timedelta(hours=hours))
+        assert browser.get("/admin/").status_code == status
+        store = browser.session
+        store["anything"] = hours
+        store.save()
+        assert store.get_expiry_date() > now + timedelta(hours=hours)

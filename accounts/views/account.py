@@ -7,7 +7,7 @@ from http import HTTPStatus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -15,9 +15,8 @@ from django.utils.translation import gettext
 from accounts import browser
 from accounts.selectors import LiveSession, lineage_of, own_session, standing_sessions
 from accounts.services.sessions import end_session, end_sessions_of
-from accounts.views.page import Page, busy, malformed, notice, see_other
+from accounts.views.page import Page, malformed, notice, see_other
 from accounts.vocabulary import SessionEnd
-from keys.errors import KeysError
 
 _OTHERS = "others"  # no `sid` is so short
 
@@ -27,13 +26,6 @@ class AccountPage(Page):
 
     name: str  # in the URL configuration
     template: str
-
-    def answer(self, request: HttpRequest, slug: str) -> HttpResponseBase:
-        """Answer; nothing is shown or changed while nothing can be sealed: not even the mail about it."""
-        try:
-            return super().answer(request, slug)
-        except KeysError:
-            return busy(request)
 
     @abstractmethod
     def contents(self, live: LiveSession, now: datetime) -> Mapping[str, object]:

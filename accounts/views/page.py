@@ -1,5 +1,6 @@
 """What every page below an issuer shares: its realm, its language, what it refuses, and what browsers keep of it."""
 
+import logging
 from datetime import timedelta
 from http import HTTPStatus
 from math import ceil
@@ -21,8 +22,11 @@ from accounts import device_cookie, locales
 from accounts.errors import PersonGone
 from accounts.return_path import return_path
 from accounts.whereabouts import Whereabouts
+from keys.errors import KeysError
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
+
+logger = logging.getLogger("signet.accounts")
 
 MAX_FORM = 32_768  # bytes; `next` alone may take most of it once it is percent-encoded
 RETRY = timedelta(seconds=5)
@@ -115,7 +119,8 @@ class Page(View):
             answer = (_unreadable(request) if request.method == "POST" else None) or handler(request)
         except PersonGone:  # who they were signed in as is no more
             answer = see_other(self.link("sign-in"))
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError, KeysError) as error:  # nothing is shown or done by halves
+            logger.error("page.not_available error=%s", type(error).__name__)  # noqa: TRY400
             answer = busy(request)
         answer["Cache-Control"] = "no-store"
         device_cookie.settle(request, answer)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
@@ -18,8 +18,7 @@ from accounts.services.challenges import complete_challenge
 from accounts.services.devices import step_up_on_device
 from accounts.views.arrival import begin
 from accounts.views.credentials import Refused, once_each, too_many
-from accounts.views.page import Page, busy, malformed, seconds, see_other, whereabouts_of
-from keys.errors import KeysError
+from accounts.views.page import Page, malformed, seconds, see_other, whereabouts_of
 from realms.models import Realm
 
 ONLY, BY_PASSKEY = "only", "passkey"  # a parameter of the page, and its one value
@@ -136,13 +135,6 @@ class SecondProofPage(Page):
         except ChallengeOver:
             browser.forget_challenge(request, self.realm)
             return see_other(self.link("sign-in", following=following))
-
-    def answer(self, request: HttpRequest, slug: str) -> HttpResponseBase:
-        """Answer, or say that nothing can be unsealed now."""
-        try:
-            return super().answer(request, slug)
-        except KeysError:
-            return busy(request)
 
     def form(
         self,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.admin import people
+from accounts import forms
 from accounts.models import Membership, User
 from audit.models import Event
 from audit.vocabulary import EventName
@@ -76,7 +76,7 @@ def test_a_password_is_not_changed_where_the_sessions_can_not_be_ended(
         raise RuntimeError
 
     id_token(app)
-    monkeypatch.setattr(people, "end_sessions_of", fail)
+    monkeypatch.setattr(forms, "end_sessions_of", fail)
     with pytest.raises(RuntimeError):
         change(admin, ana, {"usable_password": "false", "unset-password": "1"}, "password")
     assert User.objects.get(pk=ana.pk).password == ana.password

@@ -54,7 +54,7 @@ catalogues: ready-to-test ## take new sentences for people into locale/, compile
 	$(PYTHON) -m tests.catalogues
 
 lock: ready-to-test ## lock the dependencies anew (requirements*.in to requirements*.txt)
-	@for name in requirements requirements-run requirements-dev requirements-interop; do \
+	@for name in requirements requirements-run requirements-aws-kms requirements-pkcs11 requirements-vault requirements-dev requirements-interop; do \
 		echo "→ $$name.txt"; \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-annotate --custom-compile-command 'make lock' $$name.in --output-file $$name.txt || exit; \

@@ -26,6 +26,13 @@ class Purpose(StrEnum):
     EXPIRED_TEST = "expired_test"
 
 
+class Custody(StrEnum):
+    """Where the private halves of a ring's new keys live."""
+
+    ENVELOPE = "envelope"  # sealed in their rows, their data keys wrapped by the custodian
+    REMOTE = "remote"  # with the custodian, which signs
+
+
 PUBLISHED_PURPOSES = frozenset({Purpose.SIGN, Purpose.ENCRYPT})
 SIGNING_PURPOSES = frozenset({Purpose.SIGN, Purpose.EXPIRED_TEST})
 

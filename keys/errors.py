@@ -33,6 +33,18 @@ class UnknownCustodian(KeysError):
     """No custodian has this name."""
 
 
+class CustodianNotConfigured(KeysError):
+    """A custodian's settings or its library are not there; the message names what to do."""
+
+
+class CustodianUnreachable(KeysError):
+    """A custodian doesn't answer, or not in time: what needs it answers 503, and the JWKS stays up."""
+
+
+class CustodianRefused(KeysError):
+    """A custodian answers no: wrong credentials, no such key, or not allowed."""
+
+
 class UnknownRing(KeysError):
     """The realm has no such ring."""
 

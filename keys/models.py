@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
-from keys.algorithms import ALGORITHMS, RSA_BITS, Purpose
+from keys.algorithms import ALGORITHMS, RSA_BITS, Custody, Purpose
 from realms.models import Realm
 
 _RSA_ALGORITHMS = [row.name for row in ALGORITHMS if row.bits]
@@ -26,12 +26,24 @@ class KeyRing(models.Model):
     bits = models.PositiveIntegerField(
         null=True, blank=True, help_text="Length of an RSA modulus; empty where the algorithm fixes the key."
     )
-    custodian = models.CharField(max_length=32, default="local")
+    custodian = models.CharField(max_length=32, default="local", help_text="Who looks after the keys to come.")
+    custody = models.CharField(
+        max_length=16,
+        choices=[(item.value, item.value) for item in Custody],
+        default=Custody.ENVELOPE,
+        help_text="Whether the private halves to come are sealed in their rows, or never leave the custodian.",
+    )
     rotation_period = models.DurationField(help_text="How long a key signs.")
     propagation = models.DurationField(help_text="How long a key is published before it signs.")
     max_token_lifetime = models.DurationField(help_text="The longest life of a token that its keys sign.")
     clock_skew = models.DurationField(help_text="By how much two clocks may differ.")
     verifier_leeway = models.DurationField(help_text="For how long past its expiry a token may be accepted.")
+    patience = models.DurationField(
+        default=timedelta(0),
+        help_text="For how long a takeover waits at most until all known fetchers hold the next key; "
+        "nought doesn't wait.",
+    )
+    retired_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -56,6 +68,9 @@ class KeyRing(models.Model):
                 | (~Q(purpose=Purpose.MAC) & ~Q(algorithm="HMAC-SHA256")),
             ),
             models.CheckConstraint(
+                name="ring_tags_are_made_here", condition=~Q(purpose=Purpose.MAC, custody=Custody.REMOTE)
+            ),
+            models.CheckConstraint(
                 name="ring_policy_holds_together",
                 condition=Q(
                     propagation__gt=timedelta(0),
@@ -63,6 +78,7 @@ class KeyRing(models.Model):
                     max_token_lifetime__gt=timedelta(0),
                     clock_skew__gt=timedelta(0),
                     verifier_leeway__gte=timedelta(0),
+                    patience__gte=timedelta(0),
                 ),
             ),
         ]
@@ -120,7 +136,8 @@ class KeyPair(models.Model):
                 name="key_private_half_or_destroyed",
                 condition=Q(destroyed_at__isnull=True, sealed_private__isnull=False, custodian_reference="")
                 | (Q(destroyed_at__isnull=True, sealed_private__isnull=True) & ~Q(custodian_reference=""))
-                | Q(destroyed_at__isnull=False, sealed_private__isnull=True, custodian_reference=""),
+                # A reference beside `destroyed_at` says that the custodian hasn't confirmed it yet.
+                | Q(destroyed_at__isnull=False, sealed_private__isnull=True),
             ),
             models.CheckConstraint(name="key_lifetime_above_nought", condition=Q(max_lifetime__gt=timedelta(0))),
             ExclusionConstraint(

@@ -1,15 +1,42 @@
-"""Custodians hold what wraps the data keys of sealed values. One module each; the registry is the tuple."""
+"""Custodians wrap the data keys of sealed values, and may keep private keys that never leave them.
 
+One module each; the registry is the tuple.
+"""
+
+from dataclasses import dataclass
 from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from keys.custodians.local import LocalCustodian
 from keys.errors import UnknownCustodian
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteKey:
+    """A key pair whose private half was made by a custodian and stays there.
+
+    Attributes:
+        reference: how the custodian finds it again, at most 500 characters; no secret.
+        public_key: the half for the JWKS.
+    """
+
+    reference: str
+    public_key: PublicKeyTypes
+
+
 class Custodian(Protocol):
-    """Wraps and unwraps data keys; never sees the value that is sealed."""
+    """Wraps and unwraps data keys without seeing the value that is sealed; some sign with keys of their own.
+
+    Every method that asks somebody else may raise:
+        CustodianUnreachable: it doesn't answer, or not in time; the same may work later.
+        CustodianRefused: it answers no: wrong credentials, no such key, not allowed.
+        CustodianNotConfigured: its settings or its library are not there; the message names what to do.
+    """
 
     name: str
+    remote_algorithms: frozenset[str]
+    """The `alg` values for which it makes keys and signs; empty where it only wraps."""
 
     def wrapping_id(self) -> str:
         """The id of the secret that wraps from now on; stored in clear beside what it wrapped."""
@@ -26,6 +53,32 @@ class Custodian(Protocol):
             MissingMasterSecret: the secret is not at hand.
             SealBroken: altered, moved, or wrapped by another secret of this id.
         """
+        ...
+
+    def make_key(self, *, algorithm: str, bits: int | None) -> RemoteKey:
+        """Make a key pair whose private half never leaves. It may take seconds: never call it in a transaction.
+
+        Arguments:
+            algorithm: one of `remote_algorithms`.
+            bits: length of an RSA modulus, or None.
+
+        Raises:
+            UnavailableAlgorithm: it makes no such keys.
+        """
+        ...
+
+    def sign(self, message: bytes, *, reference: str, algorithm: str) -> bytes:
+        """The signature of a message as a JWS holds it (RFC 7518 §3): r ‖ s for elliptic curves, never DER.
+
+        Arguments:
+            message: the whole signing input; hashing it is the custodian's work.
+            reference: of a key that `make_key` made.
+            algorithm: the `alg` of that key's row.
+        """
+        ...
+
+    def destroy(self, reference: str) -> None:
+        """Destroy a key that `make_key` made; one that is gone already is no error."""
         ...
 
 

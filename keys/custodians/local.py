@@ -1,6 +1,7 @@
 """The local custodian: master secrets from the environment, one derived key a purpose (RFC 5869)."""
 
 import secrets
+from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -8,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from keys.conf import master_secrets
-from keys.errors import SealBroken
+from keys.errors import CustodianRefused, SealBroken, UnavailableAlgorithm
 
 _NONCE_BYTES = 12
 
@@ -26,6 +27,7 @@ class LocalCustodian:
     """Wraps data keys under `IDP_MASTER_SECRETS`."""
 
     name = "local"
+    remote_algorithms: frozenset[str] = frozenset()
 
     def wrapping_id(self) -> str:
         """The id of the first master secret."""
@@ -54,3 +56,18 @@ class LocalCustodian:
                 f"A sealed value doesn't open with the master secret {secret_id!r}: either this is not the "
                 f"secret that once had this id, or the value was altered or moved."
             ) from error
+
+    def make_key(self, *, algorithm: str, bits: int | None) -> NoReturn:  # noqa: ARG002  (the protocol's)
+        """Not offered: private halves live sealed in their rows.
+
+        Raises:
+            UnavailableAlgorithm: always.
+        """
+        raise UnavailableAlgorithm("The local custodian keeps no keys of its own: choose the custody 'envelope'.")
+
+    def sign(self, message: bytes, *, reference: str, algorithm: str) -> NoReturn:  # noqa: ARG002
+        """Not offered, as `make_key`."""
+        raise CustodianRefused(f"The local custodian has no key {reference!r}.")
+
+    def destroy(self, reference: str) -> None:
+        """Nothing to destroy: wiping a row is all."""

@@ -46,7 +46,6 @@ def test_a_timetable_out_of_order(es256_ring: KeyRing, columns: dict[str, Any]) 
         {"sealed_private": None},
         {"destroyed_at": NOW},
         {"custodian_reference": "hsm:7"},
-        {"sealed_private": None, "destroyed_at": NOW, "custodian_reference": "hsm:7"},
     ],
 )
 def test_a_private_half_is_sealed_here_or_elsewhere_or_destroyed(es256_ring: KeyRing, columns: dict[str, Any]) -> None:
@@ -55,9 +54,15 @@ def test_a_private_half_is_sealed_here_or_elsewhere_or_destroyed(es256_ring: Key
 
 
 @pytest.mark.spec("keys.md Rows: a remote key has no sealed part")
-def test_a_remote_key_is_welcome(es256_ring: KeyRing) -> None:
-    insert_key(es256_ring, sealed_private=None, custodian_reference="hsm:7")
+def test_a_remote_key_is_welcome_also_while_its_custodian_has_yet_to_destroy_it(es256_ring: KeyRing) -> None:
+    insert_key(es256_ring, sealed_private=None, custodian_reference="hsm:7", destroyed_at=NOW)
     check_deferred()
+
+
+@pytest.mark.spec("keys.md Envelope: keys that tags are made with are sealed here")
+def test_a_ring_for_tags_has_no_remote_keys(mac_ring: KeyRing) -> None:
+    with refused("ring_tags_are_made_here"):
+        KeyRing.objects.filter(pk=mac_ring.pk).update(custody="remote")
 
 
 @pytest.mark.spec("keys.md Rows: max_lifetime")
@@ -228,7 +233,8 @@ def test_the_longest_lifetime_only_grows(es256_ring: KeyRing) -> None:
 
 
 RING = {
-    "purpose": "sign", "algorithm": "ES384", "bits": None, "custodian": "local", "rotation_period": 90 * DAY,
+    "purpose": "sign", "algorithm": "ES384", "bits": None, "custodian": "local", "custody": "envelope",
+    "patience": timedelta(0), "rotation_period": 90 * DAY,
     "propagation": 2 * DAY, "max_token_lifetime": DAY, "clock_skew": TICK, "verifier_leeway": timedelta(0),
     "created_at": NOW,
 }  # fmt: skip

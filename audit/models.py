@@ -1,4 +1,4 @@
-"""Event: one security event. A trigger refuses to change or delete a row."""
+"""Security events and the chain that seals them. Triggers refuse to change or delete a row."""
 
 from django.db import models
 from django.db.models import Q
@@ -38,3 +38,36 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.target}"
+
+
+class Seal(models.Model):
+    """One batch of events in the hash chain; its head vouches for all events before it too."""
+
+    number = models.BigIntegerField(primary_key=True)
+    previous = models.BinaryField(unique=True)
+    head = models.BinaryField(unique=True)
+    sealed_at = models.DateTimeField()
+    token = models.TextField(blank=True, help_text="The head, signed by the realm's key; empty until it is.")
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.CheckConstraint(name="seal_numbered_from_one", condition=Q(number__gte=1))]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class SealedEvent(models.Model):
+    """Which batch an event is in, where, and what it was. No foreign key to it: one that is gone is to be named."""
+
+    event = models.BigIntegerField(primary_key=True)
+    seal = models.ForeignKey(Seal, on_delete=models.PROTECT, related_name="events")
+    position = models.PositiveIntegerField()
+    digest = models.BinaryField()
+
+    class Meta:
+        ordering = ["seal_id", "position"]
+        constraints = [models.UniqueConstraint(name="seal_position_once", fields=["seal", "position"])]
+
+    def __str__(self) -> str:
+        return str(self.event)

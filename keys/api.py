@@ -12,6 +12,7 @@ from keys.compact import plain_object
 from keys.custodians import custodian_named
 from keys.encryption import check_encryption_key, content_encryptions, encrypt_nested, encryption_algorithms
 from keys.errors import KeysError, LifetimeTooLong, TokenRefused
+from keys.evidence import tokens_signed_since
 from keys.foreign_keys import clean_jwks, parse_jwks
 from keys.foreign_tokens import (
     ForeignToken,
@@ -29,47 +30,18 @@ from keys.readiness import RingReadiness, readiness
 from keys.records import SignedRecord, verify_record
 from keys.sealing import SealedColumn
 from keys.selectors import rings
+from keys.services.noting import scribe
 from keys.signer import RingName, check_lifetime, signer
 from realms.models import Realm
 
 __all__ = [
-    "ForeignToken",
-    "Purpose",
-    "RingReadiness",
-    "SealedColumn",
-    "SignedRecord",
-    "SignedToken",
-    "VerifiedToken",
-    "check_encryption_key",
-    "check_mac",
-    "check_signature_keys",
-    "clean_jwks",
-    "content_encryptions",
-    "current_kid",
-    "derived_key",
-    "encrypt_nested",
-    "encryption_algorithms",
-    "foreign_algorithms",
-    "mac",
-    "names_a_key",
-    "parse_jwks",
-    "plain_object",
-    "public_jwks",
-    "published_algorithms",
-    "readiness",
-    "ring_algorithms",
-    "seal",
-    "sign_jwt",
-    "signing_algorithms",
-    "tagging_kid",
-    "unseal",
-    "unverified_claims",
-    "usable_jwks",
-    "verify_foreign_jwt",
-    "verify_foreign_token",
-    "verify_jwt",
-    "verify_possession",
-    "verify_record",
+    "ForeignToken", "Purpose", "RingReadiness", "SealedColumn", "SignedRecord", "SignedToken", "VerifiedToken",
+    "check_encryption_key", "check_mac", "check_signature_keys", "clean_jwks", "content_encryptions", "current_kid",
+    "derived_key", "encrypt_nested", "encryption_algorithms", "foreign_algorithms", "mac", "names_a_key",
+    "parse_jwks", "plain_object", "public_jwks", "published_algorithms", "readiness", "ring_algorithms", "seal",
+    "sign_jwt", "signing_algorithms", "tagging_kid", "tokens_signed_since", "unseal", "unverified_claims",
+    "usable_jwks", "verify_foreign_jwt", "verify_foreign_token", "verify_jwt",
+    "verify_possession", "verify_record",
 ]  # fmt: skip
 
 MAC_ALGORITHM = "HMAC-SHA256"
@@ -131,7 +103,9 @@ def sign_jwt(
     check_lifetime(key, expires_at=datetime.fromtimestamp(expiry, UTC), now=now)
     if isinstance(private, bytes):
         raise KeysError("A symmetric key never signs a token.")
-    return SignedToken(jose.sign(claims, key=private, algorithm=key.ring.algorithm, kid=key.kid, typ=typ), key.kid)
+    token = jose.sign(claims, key=private, algorithm=key.ring.algorithm, kid=key.kid, typ=typ)
+    scribe.signed(key, at=now)
+    return SignedToken(token, key.kid)
 
 
 def verify_jwt(

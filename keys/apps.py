@@ -6,8 +6,10 @@ class KeysConfig(AppConfig):
     verbose_name = "Keys"
 
     def ready(self) -> None:
-        """Register the checks, and the column that a rewrap has to reach."""
+        """Register the checks, the column that a rewrap has to reach, and this app's own chores."""
         from keys import checks, hooks  # noqa: F401, PLC0415  (models load first)
         from keys.selectors import PRIVATE_COLUMN  # noqa: PLC0415
+        from keys.services.evidence import forget_signatures  # noqa: PLC0415
 
         hooks.register_sealed_column(PRIVATE_COLUMN)
+        hooks.register_housekeeping("expired counts of signatures", forget_signatures)

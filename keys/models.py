@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 
 from keys.algorithms import ALGORITHMS, RSA_BITS, Custody, Purpose
+from keys.fetchers import LONGEST_ADDRESS, LONGEST_USER_AGENT, MOST_FETCHERS
 from realms.models import Realm
 
 _RSA_ALGORITHMS = [row.name for row in ALGORITHMS if row.bits]
@@ -162,3 +163,70 @@ class KeyPair(models.Model):
 
     def __str__(self) -> str:
         return self.kid
+
+
+class JwksVersion(models.Model):
+    """A JWK Set that a realm has served, named by its ETag. They change as seldom as keys do."""
+
+    realm = models.ForeignKey(Realm, on_delete=models.CASCADE, related_name="+")
+    etag = models.CharField(max_length=64)
+    kids = models.JSONField()
+    first_served_at = models.DateTimeField()
+    last_served_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="version_once_a_realm", fields=["realm", "etag"])]
+
+    def __str__(self) -> str:
+        return self.etag
+
+
+class JwksFetcher(models.Model):
+    """Who fetches a realm's JWK Set, in one of a fixed number of slots: no flood makes the table grow."""
+
+    realm = models.ForeignKey(Realm, on_delete=models.CASCADE, related_name="+")
+    slot = models.PositiveSmallIntegerField()
+    address = models.CharField(max_length=LONGEST_ADDRESS, blank=True)
+    user_agent = models.CharField(max_length=LONGEST_USER_AGENT, blank=True)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    holds = models.ForeignKey(JwksVersion, on_delete=models.PROTECT, related_name="+")
+    held_before = models.ForeignKey(JwksVersion, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="fetcher_slots_are_few", condition=Q(slot__lt=MOST_FETCHERS)),
+            models.UniqueConstraint(name="fetcher_one_a_slot", fields=["realm", "slot"]),
+            models.UniqueConstraint(name="fetcher_in_one_slot", fields=["realm", "address", "user_agent"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.user_agent}"
+
+
+class UnseatedFetches(models.Model):
+    """How often somebody fetched on a day for whom no slot was free."""
+
+    realm = models.ForeignKey(Realm, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    fetches = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="unseated_once_a_day", fields=["realm", "day"])]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.fetches}"
+
+
+class SignatureCount(models.Model):
+    """How many tokens a key signed within an hour; what has expired is forgotten."""
+
+    key = models.ForeignKey(KeyPair, on_delete=models.CASCADE, related_name="+")
+    hour = models.DateTimeField()
+    signatures = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="signatures_once_an_hour", fields=["key", "hour"])]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}: {self.signatures}"

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from keys.algorithms import Purpose
 from keys.models import KeyRing
 from keys.published_set import published_sets
+from keys.services.noting import scribe
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from keys.signer import signer
@@ -40,9 +41,11 @@ def _empty_memories() -> Iterator[None]:
     """No test sees the keys that a worker of another test remembers."""
     signer.forget()
     published_sets.forget()
+    scribe.forget()
     yield
     signer.forget()
     published_sets.forget()
+    scribe.forget()
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from accounts.vocabulary import MailOutcome
 from audit.services import Details, record
 from audit.vocabulary import EventName
 from keys import api as keys
-from keys.errors import KeysError
 
 logger = logging.getLogger("signet.mail")
 
@@ -109,7 +108,7 @@ def _attempt(mail: OutgoingMail, *, send: Send) -> tuple[str, bool]:
         fault, final = "refused", all(code >= _PERMANENT for code, _words in error.recipients.values())
     except BadHeaderError:
         fault, final = "bad_header", True
-    except (KeysError, NoMail, smtplib.SMTPException, OSError, UnicodeError) as error:
+    except Exception as error:  # noqa: BLE001  (whatever the back end raises: the other mails wait for their turn)
         fault = type(error).__name__
     return fault, final
 

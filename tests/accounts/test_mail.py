@@ -108,6 +108,14 @@ def test_what_failed_waits_longer_each_time(now: datetime, mailbox: Mailbox) -> 
 
 
 @pytest.mark.django_db
+def test_whatever_a_back_end_raises_every_mail_has_its_turn(now: datetime, mailbox: Mailbox) -> None:
+    for _ in range(3):
+        write(now)
+    assert attempt(now, ZeroDivisionError()) == {"waiting": 3}
+    assert attempt(now + GIVEN_UP_AFTER, ZeroDivisionError()) == {"given_up": 3}
+
+
+@pytest.mark.django_db
 def test_after_a_day_it_is_given_up_with_an_event_and_without_the_address(
     now: datetime, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:

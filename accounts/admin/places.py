@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
@@ -11,6 +10,7 @@ from django.urls import reverse
 from accounts.models import Device, MailedLink, Session, UpstreamProvider, User
 from accounts.vocabulary import LinkPurpose
 from audit.hooks import register_places, register_traces
+from realms.identifiers import uuid_in
 from realms.selectors import all_realms
 
 _ABOUT_PEOPLE = (
@@ -57,16 +57,9 @@ def providers(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
 
 
 def _by_uuid(ids: Collection[tuple[str, str]], rows: QuerySet[Any], page: str) -> dict[tuple[str, str], str]:
-    known = {each: key for each in ids if (key := _uuid(each[1])) is not None}
+    known = {each: key for each in ids if (key := uuid_in(each[1])) is not None}
     there = set(rows.filter(pk__in=set(known.values())).values_list("pk", flat=True))
     return {each: reverse(page, args=[key]) for each, key in known.items() if key in there}
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def realms(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from uuid import UUID
 
 from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -21,6 +20,7 @@ from accounts.views.page import see_other
 from accounts.views.passkey_forms import party_here
 from accounts.views.reauthentication import prove_again
 from accounts.views.second_proof import Asked, SecondProofPage
+from realms.identifiers import uuid_in
 
 _METHODS = (ONE_TIME_CODE,)
 _OVER = gettext_lazy("This key is out of date. Add the new one below to your app.")
@@ -64,7 +64,7 @@ class SetUpView(SecondProofPage):
 
     def contents(self, asked: Asked, fields: Mapping[str, str], now: datetime) -> Mapping[str, object]:
         """The key, as a picture and as text: the one that was shown before, else a new one."""
-        known = _uuid_in(fields["enrolment"])
+        known = uuid_in(fields["enrolment"])
         begun = enrolling_totp(asked.person, known, now=now) if known else None
         begun = begun or begin_totp(person=asked.person, now=now)
         address = totp.key_uri(begun.seed, issuer=self.realm.name, account=asked.person.username)
@@ -80,7 +80,7 @@ class SetUpView(SecondProofPage):
         self, request: HttpRequest, asked: Asked, fields: Mapping[str, str], now: datetime, *, following: str
     ) -> HttpResponse:
         """Take the app for a second factor, go on, and show the recovery codes."""
-        actor, enrolment = f"user:{asked.person.subject}", _uuid_in(fields["enrolment"])
+        actor, enrolment = f"user:{asked.person.subject}", uuid_in(fields["enrolment"])
         if not fields["code"].strip():
             raise Refused(errors={"code": gettext("Enter the code that the app shows.")})
         if enrolment is None:
@@ -109,10 +109,3 @@ class SetUpView(SecondProofPage):
             onward = self.link("sign-in", following=following)
         context = {"realm": self.realm, "codes": codes, "onward": onward or self.link("signed-in")}
         return render(request, "accounts/recovery_codes.html", context)
-
-
-def _uuid_in(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -33,6 +32,7 @@ from accounts.views.page import whereabouts_of
 from accounts.views.passkey_forms import PasskeyForm, known_passkeys, party_here
 from idp_project.operators.proof import remember_second_factor, second_factor_due
 from keys.errors import KeysError
+from realms.identifiers import uuid_in
 
 _BUSY = "Second factors can't be read at the moment. Try again in a few seconds."
 
@@ -198,7 +198,7 @@ def _begin(site: Any, request: HttpRequest, person: User) -> HttpResponse:
 def _confirm(site: Any, request: HttpRequest, person: User) -> HttpResponse:
     """Take the app where its code is right; else ask again."""
     now, actor, over = timezone.now(), f"user:{person.subject}", "That took too long. Begin anew."
-    enrolment = _uuid(request.POST["enrolment"])
+    enrolment = uuid_in(request.POST["enrolment"])
     if enrolment is None:
         return _setting_up(site, request, None, alert=over, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     typed = request.POST.get("code", "")
@@ -254,10 +254,3 @@ def _following(request: HttpRequest) -> str:
 
 def _address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

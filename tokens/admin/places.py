@@ -1,11 +1,11 @@
 """Where the audit's targets are looked at: clients and grants."""
 
 from collections.abc import Collection
-from uuid import UUID
 
 from django.urls import reverse
 
 from audit.hooks import register_places, register_traces
+from realms.identifiers import uuid_in
 from tokens.models import Client, Grant
 
 
@@ -18,7 +18,7 @@ def clients(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
 
 def grants(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """The pages of grants, by their ids."""
-    known = {each[1]: key for each in ids if (key := _uuid(each[1])) is not None}
+    known = {each[1]: key for each in ids if (key := uuid_in(each[1])) is not None}
     there = set(Grant.objects.filter(pk__in=set(known.values())).values_list("pk", flat=True))
     return {
         each: reverse("admin:tokens_grant_change", args=[known[each[1]]]) for each in ids if known.get(each[1]) in there
@@ -28,13 +28,6 @@ def grants(ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
 def grants_of(subject: str) -> list[str]:
     """The ids of a person's grants that are still kept."""
     return [str(pk) for pk in Grant.objects.filter(user__subject=subject).values_list("pk", flat=True)]
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 register_places("client", "consent", places=clients)

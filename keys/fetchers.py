@@ -34,11 +34,6 @@ class Fetcher:
     address: str
     user_agent: str
 
-    @property
-    def coarsened(self) -> "Fetcher":
-        """The same with the block of the address alone: IPv4 /24, IPv6 /48."""
-        return replace(self, address=coarse(self.address))
-
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -73,6 +68,14 @@ class Seating:
 
     seats: Sequence[Seat]
     unseated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """What becomes of fetchers whose addresses are coarsened: seats that change, and slots that fall free."""
+
+    seats: Sequence[Seat]
+    superfluous: Sequence[int]
 
 
 def fetcher(address: str, user_agent: str) -> Fetcher:
@@ -179,3 +182,22 @@ def _free(taken: Mapping[Fetcher, Seat], visits: Mapping[Fetcher, Visit], now: d
 def _may_lose_the_slot(seat: Seat, now: datetime) -> bool:
     away = now - seat.last_seen_at
     return away >= COUNTED or (seat.first_seen_at == seat.last_seen_at and away >= _PASSING_BY)
+
+
+def merging(seats: Iterable[Seat]) -> Merging:
+    """Keep the block of each address alone. Of those that are the same then the one seen last stays.
+
+    Arguments:
+        seats: of one realm; some may be coarse already.
+    """
+    blocks: dict[Fetcher, list[Seat]] = {}
+    for seat in sorted(seats, key=lambda seat: seat.last_seen_at, reverse=True):
+        blocks.setdefault(Fetcher(coarse(seat.fetcher.address), seat.fetcher.user_agent), []).append(seat)
+    kept = {
+        together[0]: replace(together[0], fetcher=who, first_seen_at=min(seat.first_seen_at for seat in together))
+        for who, together in blocks.items()
+    }
+    return Merging(
+        [after for before, after in kept.items() if after != before],
+        [seat.slot for _, *others in blocks.values() for seat in others],
+    )

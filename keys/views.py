@@ -1,5 +1,7 @@
 """The JWK Set endpoint (RFC 7517 §5, RFC 9110 §13): ready bytes, a strong ETag, 304, HEAD."""
 
+from datetime import datetime
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -10,6 +12,8 @@ from rest_framework.views import APIView
 from keys import api
 from keys.conf import periods
 from keys.errors import PublishedSetUnavailable
+from keys.published_set import PublishedSet
+from keys.services.noting import scribe
 from realms.errors import UnknownRealm
 from realms.selectors import DEFAULT_SLUG
 
@@ -29,8 +33,9 @@ class JwksView(APIView):
 
     def get(self, request: Request, realm: str = DEFAULT_SLUG) -> HttpResponse:
         """The JWK Set; 304 where the caller has it, 503 where it can't be vouched for."""
+        now = timezone.now()
         try:
-            published = api.public_jwks(realm, now=timezone.now())
+            published = api.public_jwks(realm, now=now)
         except UnknownRealm as error:
             return JsonResponse({"error": "not_found", "error_description": str(error)}, status=404)
         except PublishedSetUnavailable as error:
@@ -42,7 +47,21 @@ class JwksView(APIView):
         response["Cache-Control"] = f"public, max-age={int(periods().jwks_max_age.total_seconds())}"
         answer = _conditional(request._request, published.etag, response)
         answer["Access-Control-Allow-Origin"] = "*"  # public keys, for scripts of any site; on a 304 too
+        if request.method == "GET":  # who asks for the head alone holds nothing afterwards
+            _note(request._request, realm, published, now)
         return answer
+
+
+def _note(request: HttpRequest, realm: str, published: PublishedSet, now: datetime) -> None:
+    """Note who holds the set now. It is memory alone, and nothing here fails or waits."""
+    scribe.fetched(
+        realm,
+        published,
+        address=str(request.META.get("REMOTE_ADDR", "")),
+        user_agent=request.META.get("HTTP_USER_AGENT", ""),
+        if_none_match=request.META.get("HTTP_IF_NONE_MATCH", ""),
+        at=now,
+    )
 
 
 def _conditional(request: HttpRequest, etag: str, response: HttpResponse) -> HttpResponse:

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
 
+from keys.fetchers import claimed_tags, claims_to_hold_any, fetcher
 from keys.models import KeyPair
-from keys.notes import FetchNotes, SignatureNotes
-from keys.services.evidence import add_signatures
+from keys.notes import FetchNotes, Served, SignatureNotes
+from keys.services.evidence import add_fetches, add_signatures
 
 logger = logging.getLogger("signet.keys")
 ROUND = timedelta(minutes=1)
@@ -53,9 +55,27 @@ class Scribe:
         self._signatures.note(key.pk, at)
         self._wake()
 
+    def fetched(
+        self, realm: str, served: Served, *, address: str, user_agent: str, if_none_match: str, at: datetime
+    ) -> None:
+        """Note that somebody got a realm's JWK Set, by a 200 or a 304, and so holds it from now on.
+
+        Arguments:
+            realm: the slug of a realm that is there.
+            served: the version that was served.
+            address: the peer's, as the WSGI application reports it.
+            user_agent, if_none_match: these headers, "" where they are missing; anything, and of any length.
+            at: the moment, aware.
+        """
+        if claims_to_hold_any(if_none_match):
+            return
+        self._fetches.note(realm, fetcher(address, user_agent), served, held=claimed_tags(if_none_match), at=at)
+        self._wake()
+
     def write(self) -> bool:
         """Write down what was noted, and say whether that worked; what could not be written waits."""
-        return all([self._safely("signatures", self._write_signatures)])
+        written = self._safely("signatures", self._write_signatures)
+        return self._safely("fetches", self._write_fetches) and written
 
     def _write_signatures(self) -> None:
         counts = self._signatures.take()
@@ -64,6 +84,17 @@ class Scribe:
         except BaseException:
             self._signatures.give_back(counts)
             raise
+
+    def _write_fetches(self) -> None:
+        noted = self._fetches.take()
+        try:
+            seated = add_fetches(noted, now=timezone.now())
+        except BaseException:
+            for realm, fetches in noted.items():
+                self._fetches.give_back(realm, fetches)
+            raise
+        for realm, fetchers in seated.items():
+            self._fetches.seat(realm, fetchers)
 
     def _safely(self, what: str, write: Callable[[], None]) -> bool:
         """Whether something could be written. An outage is a line in the log: the notes wait for the next round."""

@@ -25,6 +25,7 @@ def default_policy(purpose: Purpose = Purpose.SIGN) -> KeyPolicy:
         max_token_lifetime=max(longest, LONGEST_HANDLE) if purpose is Purpose.MAC else longest,
         clock_skew=settings.IDP_KEY_CLOCK_SKEW,
         verifier_leeway=settings.IDP_KEY_VERIFIER_LEEWAY,
+        patience=settings.IDP_KEY_PATIENCE,
     )
 
 

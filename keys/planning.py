@@ -108,6 +108,7 @@ def plan_rotation(
     around: Periods,
     now: datetime,
     force: bool = False,
+    held: bool = False,
 ) -> tuple[Step, ...]:
     """The steps that a ring needs at `now`, in the order in which they are applied; none, if all is well.
 
@@ -117,29 +118,33 @@ def plan_rotation(
         policy: the ring's policy.
         around: the process's periods.
         now: the moment to plan for, aware.
-        force: bring the next takeover as near as is safe.
+        force: bring the next takeover as near as is safe, without patience.
+        held: whether nobody is known to lack the standby; while somebody is, the takeover stands at its latest.
     """
     present = succession(keys, now)
+    wait = timedelta(0) if held else policy.patience
     if present.signer is None:
-        steps = _first_keys(policy, now)
+        steps = _first_keys(policy, now, wait)
     elif present.standby is None:
-        steps = _mint_standby(present.signer, policy, now, force=force)
+        steps = _mint_standby(present.signer, policy, now, wait, force=force)
     else:
-        steps = _adjust(present.signer, present.standby, policy, around, now, force=force)
+        steps = _adjust(present.signer, present.standby, policy, around, now, wait, force=force)
     return (*steps, *_wipes(keys, purpose, policy, around, now))
 
 
-def _first_keys(policy: KeyPolicy, now: datetime) -> tuple[Step, ...]:
+def _first_keys(policy: KeyPolicy, now: datetime, wait: timedelta) -> tuple[Step, ...]:
     """A ring without a signer: a key that signs at once, and its standby."""
-    takeover = now + max(policy.rotation_period, policy.propagation)
+    takeover = now + max(policy.rotation_period, policy.propagation) + wait
     lifetime = policy.max_token_lifetime
     first = Timetable(now, now, takeover, takeover + policy.retention(lifetime))
     return Mint(first, lifetime), Mint(Timetable(now, takeover), lifetime)
 
 
-def _mint_standby(signer: KeyFacts, policy: KeyPolicy, now: datetime, *, force: bool) -> tuple[Step, ...]:
+def _mint_standby(
+    signer: KeyFacts, policy: KeyPolicy, now: datetime, wait: timedelta, *, force: bool
+) -> tuple[Step, ...]:
     soonest = now + policy.propagation
-    takeover = soonest if force else max(signer.times.activates_at + policy.rotation_period, soonest)
+    takeover = soonest if force else max(signer.times.activates_at + policy.rotation_period, soonest) + wait
     raised, lifetime = _raise(signer, policy)
     return (
         *raised,
@@ -149,10 +154,17 @@ def _mint_standby(signer: KeyFacts, policy: KeyPolicy, now: datetime, *, force: 
 
 
 def _adjust(
-    signer: KeyFacts, standby: KeyFacts, policy: KeyPolicy, around: Periods, now: datetime, *, force: bool
+    signer: KeyFacts,
+    standby: KeyFacts,
+    policy: KeyPolicy,
+    around: Periods,
+    now: datetime,
+    wait: timedelta,
+    *,
+    force: bool,
 ) -> tuple[Step, ...]:
     """Follow a changed policy, or a wish for haste, where the takeover is still far enough ahead."""
-    takeover = _takeover(signer, standby, policy, around, now, force=force)
+    takeover = _takeover(signer, standby, policy, around, now, wait, force=force)
     raised, lifetime = _raise(signer, policy)
     steps: list[Step] = [*raised, *_raise(standby, policy)[0]]
     if takeover != standby.times.activates_at:
@@ -166,19 +178,27 @@ def _adjust(
 
 
 def _takeover(
-    signer: KeyFacts, standby: KeyFacts, policy: KeyPolicy, around: Periods, now: datetime, *, force: bool
+    signer: KeyFacts,
+    standby: KeyFacts,
+    policy: KeyPolicy,
+    around: Periods,
+    now: datetime,
+    wait: timedelta,
+    *,
+    force: bool,
 ) -> datetime:
     """When the standby should take over: never before it has propagated, never within the lead.
 
-    A takeover is brought forward but, propagation aside, not put off: one that was forced stays so.
+    A takeover is brought forward but, propagation aside, not put off: one that was forced stays so. Where it
+    waits for fetchers it was scheduled at its latest, so a run that never comes keeps nobody waiting longer.
     """
     scheduled = standby.times.activates_at
     earliest_edit = now + policy.lead(around.signer_ttl)
     if scheduled < earliest_edit:
         return scheduled
     propagated = standby.times.published_at + policy.propagation
-    soonest = max(propagated, earliest_edit)
-    wanted = soonest if force else max(signer.times.activates_at + policy.rotation_period, soonest)
+    regular = max(signer.times.activates_at + policy.rotation_period, propagated)
+    wanted = max(propagated if force else regular + wait, earliest_edit)
     return max(min(scheduled, wanted), propagated)
 
 

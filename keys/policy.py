@@ -40,6 +40,7 @@ class KeyPolicy:
         max_token_lifetime: the longest life of what new keys sign.
         clock_skew: by how much two clocks may differ.
         verifier_leeway: for how long past `exp` verifiers may still accept.
+        patience: for how long a takeover waits at most until all known fetchers hold the next key.
     """
 
     rotation_period: timedelta
@@ -47,6 +48,7 @@ class KeyPolicy:
     max_token_lifetime: timedelta
     clock_skew: timedelta
     verifier_leeway: timedelta
+    patience: timedelta = timedelta(0)
 
     def retention(self, max_lifetime: timedelta) -> timedelta:
         """How long a key stays published after it stopped signing.
@@ -81,6 +83,8 @@ def faults(policy: KeyPolicy, around: Periods) -> list[str]:
         found.append(f"No length of time in a policy may be above {LONGEST_PERIOD.days} days.")
     if policy.clock_skew < timedelta(seconds=1) or policy.verifier_leeway < timedelta(0):
         found.append("The clock skew must be a second at least, and the verifiers' leeway not negative.")
+    if policy.patience < timedelta(0):
+        found.append("The patience must not be negative: nought doesn't wait.")
     return found
 
 

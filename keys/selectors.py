@@ -45,6 +45,7 @@ def policy_of(ring: KeyRing) -> KeyPolicy:
         max_token_lifetime=ring.max_token_lifetime,
         clock_skew=ring.clock_skew,
         verifier_leeway=ring.verifier_leeway,
+        patience=ring.patience,
     )
 
 

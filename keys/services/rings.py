@@ -102,4 +102,5 @@ def _columns(policy: KeyPolicy) -> dict[str, timedelta]:
         "max_token_lifetime": policy.max_token_lifetime,
         "clock_skew": policy.clock_skew,
         "verifier_leeway": policy.verifier_leeway,
+        "patience": policy.patience,
     }

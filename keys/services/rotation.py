@@ -6,11 +6,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from keys.algorithms import Purpose
+from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.conf import periods
 from keys.errors import HostClockOff
+from keys.evidence import nobody_lacks
 from keys.models import KeyPair, KeyRing
-from keys.planning import Mint, Step, plan_rotation, succession
+from keys.planning import KeyFacts, Mint, Step, plan_rotation, succession
 from keys.policy import KeyPolicy, validated
 from keys.selectors import database_clock, facts_of, policy_of
 from keys.services.applying import apply_steps, lock_ring
@@ -104,14 +105,24 @@ def _keys(ring_id: int) -> list[KeyPair]:
 
 
 def _plan(ring: KeyRing, policy: KeyPolicy, moment: datetime, *, force: bool) -> tuple[Step, ...]:
+    facts = [facts_of(key) for key in _keys(ring.pk)]
     return plan_rotation(
-        [facts_of(key) for key in _keys(ring.pk)],
+        facts,
         purpose=Purpose(ring.purpose),
         policy=policy,
         around=periods(),
         now=moment,
         force=force,
+        held=_held(ring, policy, facts, moment),
     )
+
+
+def _held(ring: KeyRing, policy: KeyPolicy, facts: Sequence[KeyFacts], moment: datetime) -> bool:
+    """Whether there is nobody to wait for. Where nobody is known to fetch, the timetable alone decides."""
+    if not policy.patience or ring.purpose not in PUBLISHED_PURPOSES:
+        return True
+    standby = succession(facts, moment).standby
+    return nobody_lacks(standby.kid if standby else None, realm_id=ring.realm_id, now=moment)
 
 
 def _mints(steps: Sequence[Step]) -> int:

@@ -52,11 +52,12 @@ def plan(
     now: datetime,
     *,
     force: bool = False,
+    held: bool = False,
     purpose: Purpose = Purpose.SIGN,
     **changed: timedelta,
 ) -> tuple[Step, ...]:
     policy = replace(POLICY, **changed)
-    return plan_rotation(keys, purpose=purpose, policy=policy, around=AROUND, now=now, force=force)
+    return plan_rotation(keys, purpose=purpose, policy=policy, around=AROUND, now=now, force=force, held=held)
 
 
 @pytest.mark.spec("keys.md Rotation")

@@ -53,6 +53,8 @@ def test_the_period_must_hold_propagation_and_lead() -> None:
         ({"clock_skew": timedelta(milliseconds=999)}, "skew"),
         ({"clock_skew": timedelta(-1)}, "skew"),
         ({"verifier_leeway": -TICK}, "leeway"),
+        ({"patience": -TICK}, "patience"),
+        ({"patience": LONGEST_PERIOD + TICK}, f"above {LONGEST_PERIOD.days} days"),
         ({"rotation_period": LONGEST_PERIOD + TICK}, f"above {LONGEST_PERIOD.days} days"),
     ],
 )

@@ -25,6 +25,7 @@ POLICY = {
     "max_token_lifetime": "7 days",
     "clock_skew": "5 minutes",
     "verifier_leeway": "5 minutes",
+    "patience": "0 seconds",
 }
 
 

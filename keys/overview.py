@@ -1,14 +1,15 @@
 """How rings stand, for the pages of the admin: rows in, words and moments out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from keys.algorithms import Purpose
+from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.conf import periods
+from keys.evidence import Propagation, propagation
 from keys.models import KeyPair, KeyRing
 from keys.planning import overdue, succession
-from keys.policy import faults
+from keys.policy import KeyPolicy, faults
 from keys.selectors import facts_of, keys_by_ring, policy_of, rings
 from keys.timetable import KeyState
 
@@ -32,7 +33,9 @@ class RingOverview:
         standby: the key that takes over, if it has been made.
         takeover_at: the next rotation.
         elapsed: how much of the signer's time is over, in percent.
+        waits: whether the takeover stands later than it regularly would, until all fetchers hold the standby.
         warnings: why an operator should look at it; empty where all is well.
+        held: who holds the standby, where that was looked up and verifiers fetch it at all.
     """
 
     ring: KeyRing
@@ -41,18 +44,41 @@ class RingOverview:
     standby: KeyPair | None
     takeover_at: datetime | None
     elapsed: int
+    waits: bool
     warnings: tuple[str, ...]
+    held: Propagation | None = None
 
 
 def all_rings(now: datetime) -> list[RingOverview]:
-    """Every ring of the installation, realm by realm, in two queries.
+    """Every ring of the installation, realm by realm, in five queries.
 
     Arguments:
         now: the moment to look at, aware.
     """
     found = sorted(rings(), key=lambda ring: (ring.realm.slug, _ORDER.index(Purpose(ring.purpose))))
     keys = keys_by_ring(found)
-    return [overview(ring, keys[ring.pk], now) for ring in found]
+    return with_evidence([overview(ring, keys[ring.pk], now) for ring in found], now)
+
+
+def overviews(some: Sequence[KeyRing], keys: Sequence[KeyPair], now: datetime) -> list[RingOverview]:
+    """How some rings stand.
+
+    Arguments:
+        keys: all keys of these rings.
+        now: the moment to look at, aware.
+    """
+    return [overview(ring, [key for key in keys if key.ring_id == ring.pk], now) for ring in some]
+
+
+def with_evidence(some: Sequence[RingOverview], now: datetime) -> list[RingOverview]:
+    """The same, with who holds the standby of each ring whose keys are published; three queries for all.
+
+    Arguments:
+        now: the moment to look at, aware.
+    """
+    waiting = [each.standby for each in some if each.standby and each.ring.purpose in PUBLISHED_PURPOSES]
+    found = propagation(waiting, now)
+    return [replace(each, held=found.get(each.standby.pk)) if each.standby else each for each in some]
 
 
 def overview(ring: KeyRing, keys: Sequence[KeyPair], now: datetime) -> RingOverview:
@@ -75,8 +101,15 @@ def overview(ring: KeyRing, keys: Sequence[KeyPair], now: datetime) -> RingOverv
         standby=standby,
         takeover_at=standby.activates_at if standby else None,
         elapsed=_elapsed(signer, standby, now),
+        waits=bool(policy.patience and standby and standby.activates_at > _regular(signer, standby, policy)),
         warnings=tuple(warning for warning in (late, *faults(policy, around)) if warning),
     )
+
+
+def _regular(signer: KeyPair | None, standby: KeyPair, policy: KeyPolicy) -> datetime:
+    """When the standby takes over without patience."""
+    propagated = standby.published_at + policy.propagation
+    return max(signer.activates_at + policy.rotation_period, propagated) if signer else propagated
 
 
 def _elapsed(signer: KeyPair | None, standby: KeyPair | None, now: datetime) -> int:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from keys.evidence import Behind, Propagation
 from keys.models import KeyPair, KeyRing
 from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
 from keys.selectors import timetable_of
@@ -104,6 +105,42 @@ def key_as_json(key: KeyPair, now: datetime) -> dict[str, Any]:
         "max_lifetime": seconds(key.max_lifetime),
         "custodian": key.custodian,
         "public_jwk": key.public_jwk,
+    }
+
+
+def held_in_words(held: Propagation) -> str:
+    """How many fetchers hold the next key, as a sentence."""
+    if not held.fetchers:
+        return "No fetcher of the JWKS was seen within 7 days."
+    plural = "" if held.fetchers == 1 else "s"
+    return f"{held.holding} of {held.fetchers} fetcher{plural} hold{'s' if held.fetchers == 1 else ''} the next key."
+
+
+def behind_in_words(late: Behind) -> str:
+    """Who doesn't hold the next key, in a line."""
+    return (
+        f"behind: {late.address or 'an unknown address'} {late.user_agent or '(no user agent)'}, last seen "
+        f"{moment(late.last_seen_at)}, holds {late.holds} of {moment(late.holds_since)}"
+    )
+
+
+def held_as_json(held: Propagation) -> dict[str, Any]:
+    """Who holds the next key of a ring; `behind` names a few of those that don't."""
+    return {
+        "kid": held.kid,
+        "fetchers": held.fetchers,
+        "holding": held.holding,
+        "fetches_of_others": held.unseated,
+        "behind": [
+            {
+                "address": late.address,
+                "user_agent": late.user_agent,
+                "last_seen_at": moment(late.last_seen_at),
+                "etag": late.holds,
+                "served_since": moment(late.holds_since),
+            }
+            for late in held.behind
+        ],
     }
 
 

@@ -17,13 +17,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
+from audit.hooks import VIEW_PERSONAL
 from audit.selectors import events_about
 from keys.admin.rotation_page import rotation_page, tell
 from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.errors import KeysError
 from keys.forms import NewRingForm, PolicyForm
 from keys.models import KeyPair, KeyRing
-from keys.overview import RingOverview, overview
+from keys.overview import RingOverview, overview, with_evidence
 from keys.services.minting import prove_master_secret
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import rotate
@@ -146,7 +147,7 @@ class KeyRingAdmin(NarrowedLists):
             **self._page(request, form, title=f"Ring {ring}", submit="Save the policy"),
             "subtitle": None,
             "ring": ring,
-            "present": overview(ring, keys, now),
+            "present": with_evidence([overview(ring, keys, now)], now)[0],
             "keys": keys[::-1],
             "now": now,
             "events": events_about(str(ring)).filter(realm=ring.realm.slug)[:_EVENTS_SHOWN],
@@ -154,6 +155,7 @@ class KeyRingAdmin(NarrowedLists):
             "may_change": may_change,
             "may_rotate": self.has_rotate_permission(request),
             "may_see_keys": request.user.has_perm("keys.view_keypair"),
+            "may_see_addresses": request.user.has_perm(VIEW_PERSONAL),
         }
         return TemplateResponse(request, "admin/keys/keyring/ring.html", context)
 

@@ -10,8 +10,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from keys.evidence import Propagation
 from keys.models import KeyPair
 from keys.overview import STATE_WORDS, all_rings
+from keys.reports import held_in_words
 from keys.selectors import timetable_of
 from keys.timetable import KeyState, state_at
 from keys.timetable_picture import Picture, PicturedKey, draw
@@ -44,6 +46,12 @@ def rings_at_a_glance(context: template.Context) -> dict[str, Any]:
         "may_rotate": user.has_perm("keys.rotate_keyring"),
         "may_see_keys": user.has_perm("keys.view_keypair"),
     }
+
+
+@register.filter
+def held(evidence: Propagation) -> str:
+    """How many fetchers hold the next key, as a sentence."""
+    return held_in_words(evidence)
 
 
 @register.inclusion_tag("keys/timetable.html")

@@ -1,4 +1,4 @@
-"""`manage.py list_keys`: every key with its state and timetable."""
+"""`manage.py list_keys`: every key with its state and timetable, and how far the next keys have come."""
 
 import json
 from typing import Any
@@ -7,7 +7,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from keys import reports
+from keys.evidence import Propagation
 from keys.management.commands._arguments import add_ring_choice, chosen_rings
+from keys.models import KeyRing
+from keys.overview import RingOverview, overviews, with_evidence
 from keys.selectors import keys_in, timetable_of
 from keys.timetable import state_at
 
@@ -23,9 +26,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        keys = keys_in(chosen_rings(options))
+        rings = chosen_rings(options)
+        keys = keys_in(rings)
+        present = with_evidence(overviews(rings, keys, now), now)
         if options["json"]:
-            document = {"now": reports.moment(now), "keys": [reports.key_as_json(key, now) for key in keys]}
+            document = {
+                "now": reports.moment(now),
+                "keys": [reports.key_as_json(key, now) for key in keys],
+                "next_keys": [_next_as_json(ring) for ring in present if ring.held],
+            }
             self.stdout.write(json.dumps(document, indent=2))
             return
         for key in keys:
@@ -33,3 +42,22 @@ class Command(BaseCommand):
             start = reports.moment(key.activates_at)
             until = f" until {reports.moment(key.deactivates_at)}" if key.deactivates_at else ""
             self.stdout.write(f"{key.realm.slug} {key.ring}  {state:<12} {key.kid}  signs from {start}{until}")
+        for ring in present:
+            if ring.held:
+                self.stdout.write("\n  ".join(_next_in_words(ring.ring, ring.held)))
+
+
+def _next_as_json(present: RingOverview) -> dict[str, Any]:
+    evidence = reports.held_as_json(present.held) if present.held else {}
+    return {**reports.ring_as_json(present.ring), "takes_over_at": reports.moment(present.takeover_at),
+            "waits": present.waits, **evidence}  # fmt: skip
+
+
+def _next_in_words(ring: KeyRing, held: Propagation) -> list[str]:
+    lines = [f"{ring.realm.slug} {ring}: {reports.held_in_words(held)}"]
+    lines += [reports.behind_in_words(late) for late in held.behind]
+    if held.lacking > len(held.behind):
+        lines.append(f"and {held.lacking - len(held.behind)} more")
+    if held.unseated:
+        lines.append(f"and others, for whom no slot is free: {held.unseated} fetches within 7 days")
+    return lines

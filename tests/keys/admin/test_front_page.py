@@ -76,10 +76,10 @@ def test_the_number_of_queries_does_not_grow_with_rings_and_keys(
     assert len(many) == len(few)
 
 
-def test_the_overview_takes_two_queries_and_no_half_of_a_key(ring: KeyRing, now: datetime) -> None:
+def test_the_overview_takes_five_queries_and_no_half_of_a_key(ring: KeyRing, now: datetime) -> None:
     with CaptureQueriesContext(connection) as asked:
         all_rings(now)
-    assert len(asked) == 2
+    assert len(asked) <= 5, "two for the rings, three for who holds the standbys"
     assert not any(half in query["sql"] for query in asked for half in ("sealed_private", "public_jwk"))
 
 

@@ -6,7 +6,7 @@ show that the same test finds a broken policy: propagation nought, and retention
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 from keys.conf import periods
-from keys.models import KeyPair, KeyRing
+from keys.models import JwksFetcher, JwksVersion, KeyPair, KeyRing
 from keys.planning import Mint, succession
 from keys.policy import KeyPolicy
 from keys.selectors import facts_of, keys_of, policy_of
@@ -60,15 +60,18 @@ policies = st.builds(
     max_token_lifetime=st.sampled_from([HOUR, 3 * DAY, 20 * DAY]),
     clock_skew=st.just(POLICY.clock_skew),
     verifier_leeway=st.just(POLICY.verifier_leeway),
+    patience=st.sampled_from([timedelta(0), HOUR, 5 * DAY]),
 )
 what = st.sampled_from(
     ["rotate"] * 6
     + ["force"] * 3
     + ["policy"] * 3
+    + ["somebody lags", "all hold it"]
     + ["signer is lost", "standby is lost", "host is lost", "old is lost"]
 )
 SHORTER = replace(POLICY, max_token_lifetime=HOUR, rotation_period=4 * DAY)
 LONGER = replace(POLICY, max_token_lifetime=20 * DAY, rotation_period=40 * DAY, propagation=3 * DAY)
+PATIENT = replace(POLICY, patience=5 * DAY)
 # What has been dangerous once is told every time: changed policies with force, late runs, losses in a row.
 KNOWN_STORIES = [
     [Act(DAY, "policy", SHORTER), Act(3 * DAY, "force"), Act(DAY, "rotate")],
@@ -78,6 +81,25 @@ KNOWN_STORIES = [
     [Act(DAY, "signer is lost"), Act(HOUR, "rotate"), Act(HOUR, "force"), Act(2 * DAY, "standby is lost")],
     [Act(8 * DAY, "standby is lost"), Act(30 * DAY, "rotate"), Act(3 * DAY, "rotate"), Act(DAY, "old is lost")],
     [Act(8 * DAY, "host is lost"), Act(timedelta(seconds=305), "old is lost"), Act(HOUR, "rotate"), Act(DAY, "force")],
+    [
+        Act(HOUR, "somebody lags"),
+        Act(HOUR, "policy", PATIENT),
+        Act(10 * DAY, "rotate"),
+        Act(12 * DAY, "all hold it"),
+        Act(HOUR, "rotate"),
+        Act(DAY, "somebody lags"),
+        Act(20 * DAY, "rotate"),
+    ],
+    [
+        Act(HOUR, "somebody lags"),
+        Act(HOUR, "policy", PATIENT),
+        Act(10 * DAY, "rotate"),
+        Act(DAY, "signer is lost"),
+        Act(HOUR, "rotate"),
+        Act(11 * DAY, "all hold it"),
+        Act(HOUR, "force"),
+        Act(HOUR, "policy", SHORTER),
+    ],
 ]
 stories = st.lists(st.builds(Act, lengths, what, policies), min_size=1, max_size=12)
 
@@ -101,6 +123,8 @@ def play(realm: Realm, story: list[Act], *, policy: KeyPolicy = POLICY) -> Fleet
             _rotate(ring, clock, watch, force=act.what == "force")
         elif act.what == "policy":
             ring = change_policy(ring, policy=act.policy, actor=ACTOR, now=clock.now)
+        elif act.what in ("somebody lags", "all hold it"):
+            _fetched(realm, clock.now, lags=act.what == "somebody lags")
         else:
             _lose(ring, clock, watch, act.what)
     clock.advance(40 * DAY)
@@ -117,6 +141,16 @@ def _rotate(ring: KeyRing, clock: FakeClock, watch: Fleet, *, force: bool) -> No
         watch.hasty.add(minted[0])
         watch.idle[-1:] = [(since, clock.now) for since, _ in watch.idle[-1:]]
     watch.see(clock.now, keys_of(ring.pk))
+
+
+def _fetched(realm: Realm, now: datetime, *, lags: bool) -> None:
+    """Have the one known fetcher hold no key at all, or nobody known who fetches; the planner waits for the first."""
+    JwksFetcher.objects.filter(realm=realm).delete()
+    if lags:
+        nothing, _ = JwksVersion.objects.get_or_create(
+            realm=realm, etag='"empty"', defaults={"kids": [], "first_served_at": now, "last_served_at": now}
+        )
+        JwksFetcher.objects.create(realm=realm, slot=0, first_seen_at=now, last_seen_at=now + 365 * DAY, holds=nothing)
 
 
 def _lose(ring: KeyRing, clock: FakeClock, watch: Fleet, which: str) -> None:
@@ -218,6 +252,19 @@ def test_a_takeover_without_a_lead_is_found_broken(realm: Realm, monkeypatch: py
     assert broken(realm, story) == ""
     monkeypatch.setattr(KeyPolicy, "lead", lambda _policy, _ttl: timedelta(0))
     assert "is refused" in broken(realm, story), "a worker's memory was older than the edit"
+
+
+@pytest.mark.spec("ADR 19: a takeover waits, up to a limit")
+def test_the_stories_know_takeovers_that_wait(realm: Realm) -> None:
+    def takeovers(story: list[Act]) -> list[datetime]:
+        with transaction.atomic():
+            watch = play(realm, story)
+            transaction.set_rollback(True)
+        return sorted(row.times.activates_at for row in watch.history[-1][1])
+
+    waits, doesnt = ([Act(HOUR, what), Act(HOUR, "policy", PATIENT), Act(10 * DAY, "rotate"), Act(16 * DAY, "rotate")]
+                     for what in ("somebody lags", "all hold it"))  # fmt: skip
+    assert takeovers(waits)[2] - takeovers(doesnt)[2] == PATIENT.patience
 
 
 def test_the_policy_of_the_ring_is_the_one_that_was_asked_for(realm: Realm) -> None:

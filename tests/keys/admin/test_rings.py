@@ -1,7 +1,7 @@
 """The pages of a ring: its picture, its policy, and adding one."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import LazySettings
@@ -9,13 +9,16 @@ from django.db import connection
 
 from audit.models import Event
 from keys.errors import RingBusy, UnavailableAlgorithm
+from keys.fetchers import Fetcher, Visit
 from keys.models import KeyPair, KeyRing
+from keys.notes import RealmFetches
 from keys.selectors import database_clock
 from keys.services import minting, rotation
 from keys.services.compromise import compromise
+from keys.services.evidence import add_fetches
 from keys.services.rotation import rotate
 from realms.models import Realm
-from tests.keys.admin.pages import ADD_RING, RINGS, of_key, of_ring, told, words
+from tests.keys.admin.pages import ADD_RING, FRONT, RINGS, of_key, of_ring, told, words
 from tests.keys.known_secrets import SECRET_B
 from tests.provider import Browser
 
@@ -251,3 +254,45 @@ def test_the_list_shows_who_signs(operator: Browser, ring: KeyRing, active: KeyP
     page = operator.get(RINGS)
     assert active.kid in words(page)
     assert of_key(active) not in page.content.decode()
+
+
+def late_fetcher(now: datetime) -> None:
+    noted = RealmFetches({Fetcher("192.0.2.77", "envoy/<b>"): Visit(now, '"old"')}, {'"old"': ((), now)})
+    add_fetches({"default": noted}, now=now)
+
+
+@pytest.mark.spec("issue 5 point 3: the admin says who holds the next key; addresses are personal")
+def test_its_page_names_who_lacks_the_next_key_and_the_block_of_their_address(
+    operator: Browser, signed_in: Callable[..., Browser], ring: KeyRing, now: datetime
+) -> None:
+    assert "No fetcher of the JWKS was seen within 7 days." in words(operator.get(of_ring(ring)))
+    late_fetcher(now)
+    page = operator.get(of_ring(ring))
+    assert "0 of 1 fetcher holds the next key." in words(page)
+    assert "192.0.2.77 envoy/<b>" in words(page)
+    assert b"envoy/&lt;b&gt;" in page.content
+    viewer = words(signed_in("view_keyring").get(of_ring(ring)))
+    assert "192.0.2.0/24 envoy/<b>" in viewer
+    assert "192.0.2.77" not in viewer
+
+
+@pytest.mark.spec("ADR 19: a takeover waits, up to a limit")
+def test_its_page_says_until_when_the_takeover_waits(operator: Browser, es256_ring: KeyRing, now: datetime) -> None:
+    KeyRing.objects.filter(pk=es256_ring.pk).update(patience=timedelta(days=5))
+    es256_ring.refresh_from_db()
+    late_fetcher(now)
+    rotate(es256_ring, now=now, actor="test", clock=lambda: now)
+    said = words(operator.get(of_ring(es256_ring)))
+    latest = now + es256_ring.rotation_period + timedelta(days=5)
+    assert (
+        f"The takeover waits until nobody is behind, to the {latest.day} {latest:%b %Y, %H:%M} UTC at the latest."
+        in said
+    )
+    assert "at the latest 0 of 1 fetcher holds the next key." in words(operator.get(FRONT))
+
+
+def test_a_ring_that_nobody_fetches_says_nothing_of_fetchers(
+    operator: Browser, mac_ring: KeyRing, now: datetime
+) -> None:
+    rotate(mac_ring, now=now, actor="test", clock=lambda: now)
+    assert "fetcher" not in words(operator.get(of_ring(mac_ring))).replace("all known fetchers", "")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keys import hooks, reports
 from keys.errors import KeysError
+from keys.management.commands import _simulation
 from keys.management.commands._arguments import add_ring_choice, chosen_rings
 from keys.models import KeyRing
 from keys.services.rotation import RotationReport, preview, rotate
@@ -20,7 +21,11 @@ logger = logging.getLogger("signet.keys")
 
 
 class Command(BaseCommand):
-    """Exit code 0: done, or nothing due. 1: something failed, the other rings went on. 2: wrong usage."""
+    """Exit code 0: done, or nothing due. 1: something failed, the other rings went on. 2: wrong usage.
+
+    With --simulate nothing is done. 0: no verifier fails. 1: one does, or a policy is refused. A verifier that
+    no propagation helps counts only if --verifiers names it.
+    """
 
     help = "Makes, schedules and wipes keys as the rings' timetables ask; says what comes next and when."
 
@@ -31,8 +36,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="say what would be done; change nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
+        _simulation.add_simulation(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _simulation.refuse_mixtures(options)
+        if options["simulate"] is not None:
+            self._simulate(options)
+            return
         # Making an RSA key takes seconds, so each ring is held against the clock of its own moment.
         rings = [_outcome(ring, timezone.now(), options) for ring in chosen_rings(options)]
         chores = {} if options["dry_run"] else hooks.run_housekeeping(timezone.now())
@@ -46,6 +56,17 @@ class Command(BaseCommand):
         else:
             self._tell([lines for _, lines in rings], chores)
         if any(ring["error"] for ring, _ in rings) or any(type(count) is str for count in chores.values()):
+            raise SystemExit(1)
+
+    def _simulate(self, options: dict[str, Any]) -> None:
+        now = timezone.now()
+        found = _simulation.simulate(chosen_rings(options), options, now)
+        if options["json"]:
+            document = {"simulated_from": reports.moment(now), "rings": [_simulation.as_json(ring) for ring in found]}
+            self.stdout.write(json.dumps(document, indent=2))
+        else:
+            self._tell([_simulation.lines(ring) for ring in found], {})
+        if _simulation.fails(found, options):
             raise SystemExit(1)
 
     def _tell(self, rings: list[list[str]], chores: dict[str, int | str]) -> None:

@@ -62,9 +62,8 @@ class Verifier:
 
     def accepts(self, kid: str, moment: datetime) -> bool:
         age, profile = moment - self.fetched_at, self.profile
-        if (profile.keeps is not None and age >= profile.keeps) or (
-            kid not in self.copy and profile.refetches and age >= profile.cooldown
-        ):
+        expired = profile.keeps is not None and age >= profile.keeps
+        if expired or (profile.refetches and kid not in self.copy and age >= profile.cooldown):
             self._fetch(moment)
         return kid in self.copy
 

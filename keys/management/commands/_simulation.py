@@ -102,7 +102,7 @@ def lines(found: Forecast) -> list[str]:
 def _verdict(found: Forecast) -> list[str]:
     if not found.has_verifiers:
         return ["no verifier takes this ring's keys from the JWKS"]
-    told = _told(found.scheduled, found, "") + _told(found.forced, found, " if takeovers are forced or cron is late")
+    told = _told(found.scheduled, "") + _told(found.forced, " if takeovers are forced or cron is late")
     hopeless = [profile.name for profile in found.profiles if helpless(profile)]
     told += [f"{', '.join(hopeless)}: no propagation helps; start again between publication and takeover"] * bool(
         hopeless
@@ -110,7 +110,7 @@ def _verdict(found: Forecast) -> list[str]:
     return [*(told or ["no verifier fails"]), _smallest(found)]
 
 
-def _told(some: Sequence[Failure], found: Forecast, where: str) -> list[str]:
+def _told(some: Sequence[Failure], where: str) -> list[str]:
     told = []
     for (name, why), group in groupby(some, key=lambda failure: (failure.verifier, failure.why)):
         first, *others = group

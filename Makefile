@@ -10,7 +10,7 @@ SETUP = $(or $(FOUND),$(error Signet needs Python 3.11 or newer: apt-get install
 	-I idp_project/setup_environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check checks conformance catalogues pictures prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-to-interop
+.PHONY: help run test check checks conformance catalogues pictures prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-with-token ready-to-interop
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -19,7 +19,7 @@ help: ## list the targets
 run: ready-to-run ## set everything up and serve on http://localhost:8080 (PORT, IDP_DATA_DIR)
 	@$(PYTHON) -m idp_project.quickstart
 
-test: ready-to-browse ## the whole test suite, on a PostgreSQL of its own or the one in DATABASE_URL
+test: ready-to-browse ready-with-token ## the whole test suite, on a PostgreSQL of its own or the one in DATABASE_URL
 	@$(WITH_DATABASE) $(PYTHON) -m pytest $(PYTEST)
 
 prove: ready-to-test ## the long proofs that the test suite holds in short form
@@ -72,6 +72,9 @@ ready-to-test:
 
 ready-to-browse: ready-to-test
 	@$(PYTHON) -m tests.browser.chromium
+
+ready-with-token: ready-to-test
+	@$(PYTHON) -m tests.keys.custodians.softhsm
 
 ready-to-interop:
 	@$(SETUP) requirements-interop.txt

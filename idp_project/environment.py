@@ -65,6 +65,14 @@ class Environment(environ.Env):
             raise ImproperlyConfigured(f"{name} (or {name}_FILE) is not set: {hint}")
         return value
 
+    def optional_secret(self, name: str) -> str:
+        """As `secret`, for one that not every installation has; empty where neither is set.
+
+        Raises:
+            ImproperlyConfigured: both are set, or the file is missing or open to others.
+        """
+        return self._value_or_file(name)
+
     def mail(self, name: str) -> dict[str, Any]:
         """Where mail goes, as Django's settings, from an address in `NAME` or in the file that `NAME_FILE` points at.
 

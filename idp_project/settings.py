@@ -43,6 +43,12 @@ IDP_SIGNER_TTL = env.duration("IDP_SIGNER_TTL", "PT5S")
 IDP_JWKS_MAX_AGE = env.duration("IDP_JWKS_MAX_AGE", "PT5M")
 IDP_JWKS_OUTAGE = env.duration("IDP_JWKS_OUTAGE", "PT1H")
 
+# --- Custodians (keys/custodians; what isn't used isn't set) ------------------------------------------------
+IDP_PKCS11_MODULE = env.str("IDP_PKCS11_MODULE", default="")
+IDP_PKCS11_TOKEN = env.str("IDP_PKCS11_TOKEN", default="")
+IDP_PKCS11_PIN = env.optional_secret("IDP_PKCS11_PIN")
+IDP_PKCS11_KEY = env.str("IDP_PKCS11_KEY", default="")
+
 # --- Tokens -----------------------------------------------------------------------------------------------
 IDP_HANDLE_EPOCH = env.int("IDP_HANDLE_EPOCH", default=0)
 IDP_EXPIRED_TOKENS = env.bool("IDP_EXPIRED_TOKENS", default=False)

@@ -3,26 +3,14 @@
 One module each; the registry is the tuple.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
-
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from typing import Protocol, runtime_checkable
 
 from keys.custodians.local import LocalCustodian
+from keys.custodians.pkcs11 import Pkcs11Custodian
+from keys.custodians.remote_key import RemoteKey
 from keys.errors import UnknownCustodian
 
-
-@dataclass(frozen=True, slots=True)
-class RemoteKey:
-    """A key pair whose private half was made by a custodian and stays there.
-
-    Attributes:
-        reference: how the custodian finds it again, at most 500 characters; no secret.
-        public_key: the half for the JWKS.
-    """
-
-    reference: str
-    public_key: PublicKeyTypes
+__all__ = ["CUSTODIANS", "Custodian", "MakesWrappingKeys", "RemoteKey", "custodian_named"]
 
 
 class Custodian(Protocol):
@@ -82,7 +70,20 @@ class Custodian(Protocol):
         ...
 
 
-CUSTODIANS: tuple[Custodian, ...] = (LocalCustodian(),)
+@runtime_checkable
+class MakesWrappingKeys(Protocol):
+    """A custodian whose wrapping key a command of ours can make."""
+
+    def make_wrapping_key(self) -> str:
+        """Make the wrapping key that the settings name, and return the id under which sealed values name it.
+
+        Raises:
+            CustodianRefused: it is there already.
+        """
+        ...
+
+
+CUSTODIANS: tuple[Custodian, ...] = (LocalCustodian(), Pkcs11Custodian())
 
 
 def custodian_named(name: str) -> Custodian:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from idp_project.setup_environment import apt_get, say, succeeds
+from tests import debian
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -22,12 +22,7 @@ class MissingBrowser(Exception):
 
 def install() -> None:
     """Install Debian's package, unless it is there or we may not."""
-    command = apt_get()
-    for arguments in (["install", "--yes", "--no-install-recommends", PACKAGE], ["update"]) * 2:
-        if PROGRAM.is_file() or not command:
-            return
-        say(" ".join([*command, *arguments]))
-        succeeds(*command, *arguments)
+    debian.install(PACKAGE, PROGRAM)
 
 
 def launch(playwright: "Playwright") -> "Browser":

@@ -5,6 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from tests import debian
 from tests.browser import chromium
 
 pytestmark = pytest.mark.spec("issue 3, What shows that it is done")
@@ -15,13 +16,13 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, ...]
     """What would have been run, on a machine without Chromium."""
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(chromium, "PROGRAM", tmp_path / "chromium")
-    monkeypatch.setattr(chromium, "say", lambda _line: None)
-    monkeypatch.setattr(chromium, "succeeds", lambda *command: found.append(command))
+    monkeypatch.setattr(debian, "say", lambda _line: None)
+    monkeypatch.setattr(debian, "succeeds", lambda *command: found.append(command))
     return found
 
 
 def test_it_is_installed_from_debian(ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chromium, "apt_get", lambda: ["apt-get"])
+    monkeypatch.setattr(debian, "apt_get", lambda: ["apt-get"])
     chromium.install()
     assert ran[0] == ("apt-get", "install", "--yes", "--no-install-recommends", "chromium")
     assert ran[1] == ("apt-get", "update")
@@ -32,7 +33,7 @@ def test_it_is_installed_from_debian(ran: list[tuple[str, ...]], monkeypatch: py
 
 
 def test_nothing_is_installed_where_we_may_not(ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chromium, "apt_get", list)
+    monkeypatch.setattr(debian, "apt_get", list)
     chromium.install()
     assert ran == []
 

@@ -151,12 +151,13 @@ def signing_algorithms() -> Sequence[str]:
 
 
 def ring_algorithms(realm: Realm) -> frozenset[str]:
-    """The algorithms of a realm's rings that sign tokens."""
-    return frozenset(ring.algorithm for ring in rings(realm=realm.slug) if ring.purpose == Purpose.SIGN)
+    """The algorithms of a realm's rings that sign tokens; a retired ring signs none."""
+    signing = rings(realm=realm.slug).filter(purpose=Purpose.SIGN, retired_at=None)
+    return frozenset(ring.algorithm for ring in signing)
 
 
 def published_algorithms(realm: str, *, now: datetime) -> Sequence[str]:
-    """The algorithms of the keys that a realm publishes, from memory.
+    """The algorithms of the keys that a realm publishes and may sign with, from memory; no retired ring's.
 
     Arguments:
         realm: the realm's slug.
@@ -165,7 +166,7 @@ def published_algorithms(realm: str, *, now: datetime) -> Sequence[str]:
     Raises:
         PublishedSetUnavailable, UnknownRealm: as `public_jwks`.
     """
-    return sorted({key.algorithm for key in published_sets.at(realm, now).keys.values()})
+    return sorted({key.algorithm for key in published_sets.at(realm, now).keys.values() if not key.retired})
 
 
 def public_jwks(realm: str, *, now: datetime) -> PublishedSet:

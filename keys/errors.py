@@ -73,6 +73,10 @@ class RingBusy(KeysError):
     """Another rotation holds the ring's row for longer than the lock timeout."""
 
 
+class RetirementRefused(KeysError):
+    """A ring can't be retired, since something needs it, or not be revived; the message says why."""
+
+
 class CompromiseRefused(KeysError):
     """The key is declared compromised already."""
 

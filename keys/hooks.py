@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from django.db import DatabaseError
 
 from keys.errors import KeysError
 from keys.sealing import SealedColumn
+from realms.models import Realm
 
 logger = logging.getLogger("signet.keys")
 
@@ -17,6 +18,8 @@ logger = logging.getLogger("signet.keys")
 Housekeeping = Callable[[datetime], int]
 # What a compromise hits at most, by name; takes the realm's primary key and the time.
 Impact = Callable[[int, datetime], Mapping[str, int]]
+# Why a realm still needs an algorithm, a sentence each; asked while the realm's rings with it are locked.
+AlgorithmUse = Callable[[Realm, str], Iterable[str]]
 
 
 @dataclass(slots=True)
@@ -25,6 +28,7 @@ class Hooks:
 
     housekeeping: dict[str, Housekeeping] = field(default_factory=dict)
     impact: list[Impact] = field(default_factory=list)
+    algorithm_uses: list[AlgorithmUse] = field(default_factory=list)
     sealed_columns: list[SealedColumn] = field(default_factory=list)
 
 
@@ -77,6 +81,17 @@ def impact_of_compromise(realm_id: int, now: datetime) -> dict[str, int]:
     for function in _hooks.impact:
         found.update(function(realm_id, now))
     return dict(found)
+
+
+def register_algorithm_use(function: AlgorithmUse) -> None:
+    """Have a function say why an algorithm is still needed, before a ring with it is retired."""
+    if function not in _hooks.algorithm_uses:
+        _hooks.algorithm_uses.append(function)
+
+
+def uses_of_algorithm(realm: Realm, algorithm: str) -> list[str]:
+    """Why a realm can't do without the rings that sign with an algorithm, a sentence each, over all hooks."""
+    return [sentence for function in _hooks.algorithm_uses for sentence in function(realm, algorithm)]
 
 
 def register_sealed_column(column: SealedColumn) -> None:

@@ -1,4 +1,4 @@
-"""Public key → JWK and back, and its thumbprint (RFC 7517, RFC 7518 §6, RFC 7638, RFC 8037, RFC 9964)."""
+"""Public key → JWK and back, and its thumbprint (RFC 7517, RFC 7518 §6, RFC 7638, RFC 8037, RFC 9278, RFC 9964)."""
 
 import base64
 import hashlib
@@ -26,6 +26,7 @@ _ML_DSA_PUBLIC: dict[str, type[mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey |
     "ML-DSA-65": mldsa.MLDSA65PublicKey,
     "ML-DSA-87": mldsa.MLDSA87PublicKey,
 }
+THUMBPRINT_URI = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:"
 # The members that a thumbprint covers, in the order of RFC 7638 §3.3 (lexicographic).
 _THUMBPRINT_MEMBERS = {
     "EC": ("crv", "kty", "x", "y"),
@@ -90,6 +91,11 @@ def thumbprint(members: Mapping[str, str]) -> str:
     covered = {name: members[name] for name in _THUMBPRINT_MEMBERS[members["kty"]]}
     canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return base64url(hashlib.sha256(canonical.encode("utf-8")).digest())
+
+
+def thumbprint_uri(members: Mapping[str, str]) -> str:
+    """The thumbprint of a JWK as a URI (RFC 9278 §3): it names the key itself, whatever its kid."""
+    return THUMBPRINT_URI + thumbprint(members)
 
 
 def to_public_key(members: Mapping[str, str]) -> PublicKeyTypes:

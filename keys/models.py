@@ -1,4 +1,4 @@
-"""KeyRing and KeyPair: columns and constraints, no behaviour. Triggers stand in migration 0002."""
+"""KeyRing and KeyPair: columns and constraints, no behaviour. Triggers stand in migrations 0002 and 0005."""
 
 import uuid
 from datetime import timedelta
@@ -10,6 +10,7 @@ from django.db.models import F, Func, Q, Value
 
 from keys.algorithms import ALGORITHMS, RSA_BITS, Custody, Purpose
 from keys.fetchers import LONGEST_ADDRESS, LONGEST_USER_AGENT, MOST_FETCHERS
+from keys.timetable import BY_THE_CLOCK, KeyState
 from realms.models import Realm
 
 _RSA_ALGORITHMS = [row.name for row in ALGORITHMS if row.bits]
@@ -44,7 +45,9 @@ class KeyRing(models.Model):
         help_text="For how long a takeover waits at most until all known fetchers hold the next key; "
         "nought doesn't wait.",
     )
-    retired_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when nothing is made for it; its keys verify what they signed."
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -67,6 +70,11 @@ class KeyRing(models.Model):
                 name="ring_mac_algorithm",
                 condition=Q(purpose=Purpose.MAC, algorithm="HMAC-SHA256")
                 | (~Q(purpose=Purpose.MAC) & ~Q(algorithm="HMAC-SHA256")),
+            ),
+            models.CheckConstraint(
+                # Codes and refresh tokens hang on the others, and tests of verifiers.
+                name="ring_retires_only_where_it_signs",
+                condition=Q(retired_at__isnull=True) | Q(purpose=Purpose.SIGN),
             ),
             models.CheckConstraint(
                 name="ring_tags_are_made_here", condition=~Q(purpose=Purpose.MAC, custody=Custody.REMOTE)
@@ -112,6 +120,17 @@ class KeyPair(models.Model):
     deactivates_at = models.DateTimeField(null=True)
     unpublishes_at = models.DateTimeField(null=True)
     compromised_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True, help_text="Its ring was retired while it waited: it never signs.")
+    ends_ring = models.BooleanField(
+        default=False, db_default=False, help_text="Its ring was retired with it: nobody relieves it."
+    )
+    noted_state = models.CharField(
+        max_length=16,
+        choices=[(state.value, state.value) for state in BY_THE_CLOCK],
+        default=KeyState.PRE_ACTIVE,
+        db_default=KeyState.PRE_ACTIVE,
+        help_text="The last state that it came into by the clock and that the audit tells of.",
+    )
     destroyed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
@@ -140,6 +159,15 @@ class KeyPair(models.Model):
                 # A reference beside `destroyed_at` says that the custodian hasn't confirmed it yet.
                 | Q(destroyed_at__isnull=False, sealed_private__isnull=True),
             ),
+            models.CheckConstraint(
+                name="key_withdrawn_before_it_signed",
+                condition=Q(withdrawn_at__isnull=True)
+                | Q(withdrawn_at__lt=F("activates_at"), destroyed_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="key_that_ends_its_ring_has_an_end",
+                condition=Q(ends_ring=False) | Q(deactivates_at__isnull=False, withdrawn_at__isnull=True),
+            ),
             models.CheckConstraint(name="key_lifetime_above_nought", condition=Q(max_lifetime__gt=timedelta(0))),
             ExclusionConstraint(
                 name="key_one_signer_at_a_time",
@@ -156,7 +184,7 @@ class KeyPair(models.Model):
                         RangeOperators.OVERLAPS,
                     ),
                 ],
-                condition=Q(compromised_at__isnull=True),
+                condition=Q(compromised_at__isnull=True, withdrawn_at__isnull=True),
                 deferrable=models.Deferrable.DEFERRED,
             ),
         ]

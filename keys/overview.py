@@ -93,7 +93,8 @@ def overview(ring: KeyRing, keys: Sequence[KeyPair], now: datetime) -> RingOverv
     present = succession(facts, now)
     signer = rows[present.signer.kid] if present.signer else None
     standby = rows[present.standby.kid] if present.standby else None
-    late = overdue(facts, purpose=Purpose(ring.purpose), policy=policy, around=around, now=now)
+    retired = ring.retired_at is not None
+    late = overdue(facts, purpose=Purpose(ring.purpose), policy=policy, around=around, now=now, retired=retired)
     return RingOverview(
         ring=ring,
         signer=signer,

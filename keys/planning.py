@@ -20,6 +20,7 @@ class KeyFacts:
     times: Timetable
     max_lifetime: timedelta
     has_private: bool
+    ends_ring: bool = False  # its ring was retired with it: nobody relieves it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,23 @@ class Condemn:
     kid: str
 
 
-Step = Mint | SetStart | SetEnd | Reopen | RaiseLifetime | Wipe | Condemn
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Set the end of a retired ring's last signing key: nobody relieves it."""
+
+    kid: str
+    deactivates_at: datetime
+    unpublishes_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take back a waiting key of a retired ring, and destroy its private half: it never signs."""
+
+    kid: str
+
+
+Step = Mint | SetStart | SetEnd | Reopen | RaiseLifetime | Wipe | Condemn | Finish | Withdraw
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +126,7 @@ def plan_rotation(
     now: datetime,
     force: bool = False,
     held: bool = False,
+    retired: bool = False,
 ) -> tuple[Step, ...]:
     """The steps that a ring needs at `now`, in the order in which they are applied; none, if all is well.
 
@@ -120,10 +138,13 @@ def plan_rotation(
         now: the moment to plan for, aware.
         force: bring the next takeover as near as is safe, without patience.
         held: whether nobody is known to lack the standby; while somebody is, the takeover stands at its latest.
+        retired: the ring comes to its end: nothing is made, and what signs stops as soon as is safe.
     """
     present = succession(keys, now)
     wait = timedelta(0) if held else policy.patience
-    if present.signer is None:
+    if retired:
+        steps = _retirement(_living(keys, now), policy, around, now)
+    elif present.signer is None:
         steps = _first_keys(policy, now, wait)
     elif present.standby is None:
         steps = _mint_standby(present.signer, policy, now, wait, force=force)
@@ -202,6 +223,22 @@ def _takeover(
     return max(min(scheduled, wanted), propagated)
 
 
+def _retirement(living: Sequence[KeyFacts], policy: KeyPolicy, around: Periods, now: datetime) -> tuple[Step, ...]:
+    """The end of a ring: its last key stops once no worker's memory is older, and those behind it never start.
+
+    A standby that takes over within the lead can't be stopped any more, since workers may know of no change: it
+    is the last one then.
+    """
+    earliest_edit = now + policy.lead(around.signer_ttl)
+    bound = [key for key in living if key.times.activates_at < earliest_edit]
+    steps: list[Step] = []
+    if bound and not bound[-1].ends_ring:
+        retention = policy.retention(bound[-1].max_lifetime)
+        steps.append(Finish(bound[-1].kid, earliest_edit, earliest_edit + retention))
+    steps += [Withdraw(key.kid) for key in living[len(bound) :]]
+    return tuple(steps)
+
+
 def _raise(key: KeyFacts, policy: KeyPolicy) -> tuple[tuple[Step, ...], timedelta]:
     if policy.max_token_lifetime > key.max_lifetime:
         return (RaiseLifetime(key.kid, policy.max_token_lifetime),), policy.max_token_lifetime
@@ -222,18 +259,21 @@ def _wipes(
 
 def _needless_from(times: Timetable, purpose: Purpose) -> datetime | None:
     """From when on nothing needs the private half: tags and ciphertexts need it until the very end."""
-    if times.compromised_at is not None:
-        return times.compromised_at
+    if times.compromised_at is not None or times.withdrawn_at is not None:
+        return times.compromised_at or times.withdrawn_at
     return times.deactivates_at if purpose in SIGNING_PURPOSES else times.unpublishes_at
 
 
-def plan_compromise(keys: Sequence[KeyFacts], condemned: Iterable[str], now: datetime) -> tuple[Step, ...]:
+def plan_compromise(
+    keys: Sequence[KeyFacts], condemned: Iterable[str], now: datetime, *, retired: bool = False
+) -> tuple[Step, ...]:
     """The steps that distrust keys at once; making successors is the next rotation's work.
 
     Arguments:
         keys: all keys of the ring.
         condemned: the kids to distrust.
         now: the moment, aware.
+        retired: whether the ring comes to its end: its last key is not reopened.
 
     Returns:
         The condemned keys; then the next key's start now, where the signer is gone; the end of a key whose
@@ -247,9 +287,17 @@ def plan_compromise(keys: Sequence[KeyFacts], condemned: Iterable[str], now: dat
         steps.append(SetStart(survivors[0].kid, now))
     for key, following in pairwise(survivors):
         steps += _relieved_at(key, following.times.activates_at)
-    if survivors and survivors[-1].times.deactivates_at is not None:
-        steps.append(Reopen(survivors[-1].kid))
+    if survivors:
+        steps += _end_of_last(survivors[-1], retired=retired)
     return tuple(steps)
+
+
+def _end_of_last(key: KeyFacts, *, retired: bool) -> tuple[Step, ...]:
+    """An open end, unless the ring is retired: then its end stands, and nobody relieves it."""
+    times = key.times
+    if times.deactivates_at is None or times.unpublishes_at is None or key.ends_ring:
+        return ()
+    return (Finish(key.kid, times.deactivates_at, times.unpublishes_at) if retired else Reopen(key.kid),)
 
 
 def _relieved_at(key: KeyFacts, moment: datetime) -> tuple[Step, ...]:
@@ -267,17 +315,26 @@ def whole_ring(keys: Iterable[KeyFacts], kid: str) -> frozenset[str]:
     )
 
 
-def overdue(keys: Sequence[KeyFacts], *, purpose: Purpose, policy: KeyPolicy, around: Periods, now: datetime) -> str:
+def overdue(
+    keys: Sequence[KeyFacts],
+    *,
+    purpose: Purpose,
+    policy: KeyPolicy,
+    around: Periods,
+    now: datetime,
+    retired: bool = False,
+) -> str:
     """Why a ring wants an operator's eye, or "" where all is in time.
 
-    A ring without a standby is only overdue once the regular runs had a day to mint one.
+    A ring without a standby is only overdue once the regular runs had a day to mint one; a retired one needs none.
     """
     present = succession(keys, now)
-    if present.signer is None:
+    if present.signer is None and not retired:
         return "No key of this ring may sign: run rotate_keys."
-    waiting_since = present.signer.times.activates_at
-    if present.standby is None and now - waiting_since > OVERDUE_AFTER:
-        return f"There is no standby since {waiting_since:%Y-%m-%d %H:%M} UTC: is rotate_keys run by cron?"
+    if present.signer is not None and present.standby is None and not retired:
+        waiting_since = present.signer.times.activates_at
+        if now - waiting_since > OVERDUE_AFTER:
+            return f"There is no standby since {waiting_since:%Y-%m-%d %H:%M} UTC: is rotate_keys run by cron?"
     if _wipes(keys, purpose, policy, around, now - OVERDUE_AFTER):
         return "The private half of a key that no longer signs waits to be wiped: is rotate_keys run by cron?"
     return ""

@@ -39,6 +39,7 @@ class PublishedKey:
     jwk: Mapping[str, str]
     times: Timetable
     skew: timedelta
+    retired: bool = False  # its ring signs nothing new
 
     @cached_property
     def public_key(self) -> PublicKeyTypes:
@@ -140,7 +141,14 @@ def _read(slug: str, now: datetime) -> list[PublishedKey]:
 
 
 def _published(row: KeyPair) -> PublishedKey:
-    return PublishedKey(row.kid, row.ring.algorithm, row.public_jwk or {}, timetable_of(row), row.ring.clock_skew)
+    return PublishedKey(
+        row.kid,
+        row.ring.algorithm,
+        row.public_jwk or {},
+        timetable_of(row),
+        row.ring.clock_skew,
+        retired=row.ring.retired_at is not None,
+    )
 
 
 def _render(rows: Mapping[str, PublishedKey]) -> PublishedSet:

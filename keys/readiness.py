@@ -22,13 +22,13 @@ class RingReadiness:
 
 
 def readiness(now: datetime) -> Sequence[RingReadiness]:
-    """For every ring, whether a worker could sign or tag with it at a moment.
+    """For every ring that isn't retired, whether a worker could sign or tag with it at a moment.
 
     Arguments:
         now: the moment, aware.
     """
     return [_readiness(RingName(ring.realm_id, Purpose(ring.purpose), ring.algorithm, ring.bits), ring.realm.slug, now)
-            for ring in rings()]  # fmt: skip
+            for ring in rings() if ring.retired_at is None]  # fmt: skip
 
 
 def _readiness(name: RingName, realm: str, now: datetime) -> RingReadiness:

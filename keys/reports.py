@@ -5,7 +5,7 @@ from typing import Any
 
 from keys.evidence import Behind, Propagation
 from keys.models import KeyPair, KeyRing
-from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
+from keys.planning import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.selectors import timetable_of
 from keys.services.compromise import CompromiseReport
 from keys.services.rotation import NextTakeover
@@ -25,6 +25,10 @@ def in_words(step: Step, kid: str) -> str:
             words = f"minted, published from {moment(times.published_at)}, signs from {moment(times.activates_at)}"
         case SetStart(activates_at=start):
             words = f"takes over at {moment(start)}"
+        case Finish(deactivates_at=end, unpublishes_at=gone):
+            words = f"the ring's last, signs until {moment(end)}, published until {moment(gone)}"
+        case Withdraw():
+            words = "withdrawn, never signs"
         case SetEnd(deactivates_at=end, unpublishes_at=gone):
             words = f"signs until {moment(end)}, published until {moment(gone)}"
         case Reopen():
@@ -50,7 +54,7 @@ def step_as_json(step: Step, kid: str) -> dict[str, Any]:
             }
         case SetStart(activates_at=start):
             found |= {"activates_at": moment(start)}
-        case SetEnd(deactivates_at=end, unpublishes_at=gone):
+        case SetEnd(deactivates_at=end, unpublishes_at=gone) | Finish(deactivates_at=end, unpublishes_at=gone):
             found |= {"deactivates_at": moment(end), "unpublishes_at": moment(gone)}
         case RaiseLifetime(max_lifetime=lifetime):
             found |= {"max_lifetime": seconds(lifetime)}
@@ -67,6 +71,8 @@ _NAMES: dict[type, str] = {
     RaiseLifetime: "raise_lifetime",
     Wipe: "wipe",
     Condemn: "condemn",
+    Finish: "finish",
+    Withdraw: "withdraw",
 }
 
 
@@ -82,6 +88,7 @@ def ring_as_json(ring: KeyRing) -> dict[str, Any]:
         "purpose": ring.purpose,
         "algorithm": ring.algorithm,
         "bits": ring.bits,
+        "retired_at": moment(ring.retired_at),
     }
 
 
@@ -101,6 +108,7 @@ def key_as_json(key: KeyPair, now: datetime) -> dict[str, Any]:
         "deactivates_at": moment(key.deactivates_at),
         "unpublishes_at": moment(key.unpublishes_at),
         "compromised_at": moment(key.compromised_at),
+        "withdrawn_at": moment(key.withdrawn_at),
         "destroyed_at": moment(key.destroyed_at),
         "max_lifetime": seconds(key.max_lifetime),
         "custodian": key.custodian,

@@ -29,12 +29,19 @@ PRIVATE_COLUMN = SealedColumn(
 
 def timetable_of(key: KeyPair) -> Timetable:
     """The timetable of a row."""
-    return Timetable(key.published_at, key.activates_at, key.deactivates_at, key.unpublishes_at, key.compromised_at)
+    return Timetable(
+        key.published_at,
+        key.activates_at,
+        key.deactivates_at,
+        key.unpublishes_at,
+        key.compromised_at,
+        key.withdrawn_at,
+    )
 
 
 def facts_of(key: KeyPair) -> KeyFacts:
     """What the planner has to know of a row."""
-    return KeyFacts(key.kid, timetable_of(key), key.max_lifetime, key.destroyed_at is None)
+    return KeyFacts(key.kid, timetable_of(key), key.max_lifetime, key.destroyed_at is None, key.ends_ring)
 
 
 def policy_of(ring: KeyRing) -> KeyPolicy:
@@ -101,19 +108,20 @@ def in_state(state: KeyState, now: datetime) -> Q:
     Arguments:
         now: the moment to look at, aware.
     """
-    trusted = Q(compromised_at=None)
-    begun = trusted & Q(activates_at__lte=now)
+    trusted, withdrawn = Q(compromised_at=None), Q(withdrawn_at__isnull=False)
+    standing = trusted & ~withdrawn
+    begun = standing & Q(activates_at__lte=now)
     stopped = begun & Q(deactivates_at__lte=now)
     gone = Q(unpublishes_at__lte=now)
     match state:
         case KeyState.PRE_ACTIVE:
-            return trusted & Q(activates_at__gt=now)
+            return standing & Q(activates_at__gt=now)
         case KeyState.ACTIVE:
             return begun & (Q(deactivates_at=None) | Q(deactivates_at__gt=now))
         case KeyState.DEACTIVATED:
             return stopped & Q(unpublishes_at__gt=now)
         case KeyState.ARCHIVED:
-            return stopped & gone
+            return (stopped & gone) | (trusted & withdrawn)
         case KeyState.COMPROMISED:
             return ~trusted
 
@@ -144,7 +152,7 @@ def living_keys(
     """The keys of one ring whose private half a worker may need: not compromised, wiped or unpublished.
 
     Arguments:
-        bits: which of several RSA rings; None takes the longest.
+        bits: which of several RSA rings; None takes the longest that is not retired.
 
     Raises:
         UnknownRing: the realm has no such ring.
@@ -153,10 +161,10 @@ def living_keys(
     if bits is not None:
         ring = ring.filter(bits=bits)
     found = list(
-        KeyPair.objects.filter(ring__in=ring, compromised_at=None, destroyed_at=None)
+        KeyPair.objects.filter(ring__in=ring, compromised_at=None, withdrawn_at=None, destroyed_at=None)
         .filter(Q(unpublishes_at=None) | Q(unpublishes_at__gt=now))
         .select_related("ring")
-        .order_by(F("ring__bits").desc(nulls_last=True), "activates_at")
+        .order_by(F("ring__retired_at").asc(nulls_first=True), F("ring__bits").desc(nulls_last=True), "activates_at")
     )
     if not found and not ring.exists():
         raise UnknownRing(f"The realm has no ring for {purpose} with {algorithm}: add one with add_ring.")
@@ -170,7 +178,9 @@ def published_rows(slug: str, now: datetime) -> Sequence[KeyPair]:
         UnknownRealm: there is no such realm.
     """
     found = list(
-        KeyPair.objects.filter(realm__slug=slug, compromised_at=None, ring__purpose__in=PUBLISHED_PURPOSES)
+        KeyPair.objects.filter(
+            realm__slug=slug, compromised_at=None, withdrawn_at=None, ring__purpose__in=PUBLISHED_PURPOSES
+        )
         .filter(Q(unpublishes_at=None) | Q(unpublishes_at__gt=now))
         .select_related("ring")
         .defer("sealed_private")

@@ -5,7 +5,7 @@ every unexpired token. For each key, (a) published_at + N ≤ activates_at, and 
 signed expires before unpublishes_at.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,8 +17,12 @@ class KeyState(StrEnum):
     PRE_ACTIVE = "pre_active"  # published, waiting
     ACTIVE = "active"  # published, signing
     DEACTIVATED = "deactivated"  # published, verifying only
-    ARCHIVED = "archived"  # unpublished
+    ARCHIVED = "archived"  # unpublished, also where it was withdrawn before it ever signed
     COMPROMISED = "compromised"
+
+
+# The states that a key comes into by the clock alone, in order.
+BY_THE_CLOCK = (KeyState.PRE_ACTIVE, KeyState.ACTIVE, KeyState.DEACTIVATED, KeyState.ARCHIVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Timetable:
     deactivates_at: datetime | None = None
     unpublishes_at: datetime | None = None
     compromised_at: datetime | None = None
+    withdrawn_at: datetime | None = None  # its ring was retired while it waited: it never signs
 
 
 def state_at(times: Timetable, now: datetime) -> KeyState:
@@ -39,6 +44,8 @@ def state_at(times: Timetable, now: datetime) -> KeyState:
     """
     if times.compromised_at is not None:
         return KeyState.COMPROMISED
+    if times.withdrawn_at is not None:
+        return KeyState.ARCHIVED
     if times.unpublishes_at is not None and now >= times.unpublishes_at:
         return KeyState.ARCHIVED
     if times.deactivates_at is not None and now >= times.deactivates_at:
@@ -48,6 +55,11 @@ def state_at(times: Timetable, now: datetime) -> KeyState:
     return KeyState.PRE_ACTIVE
 
 
+def is_trusted(times: Timetable) -> bool:
+    """Whether the timetable still holds: a compromise or a withdrawal ends it, whatever it says."""
+    return times.compromised_at is None and times.withdrawn_at is None
+
+
 def is_published(times: Timetable, now: datetime, *, skew: timedelta) -> bool:
     """Whether the public key belongs into the JWKS.
 
@@ -55,16 +67,35 @@ def is_published(times: Timetable, now: datetime, *, skew: timedelta) -> bool:
         skew: by how much this clock may lag behind the one that wrote the row. A row that says it is
             published is published by a worker with a slow clock too; early harms nobody, late does.
     """
-    if times.compromised_at is not None or now + skew < times.published_at:
+    if not is_trusted(times) or now + skew < times.published_at:
         return False
     return times.unpublishes_at is None or now < times.unpublishes_at
+
+
+def transitions(times: Timetable, *, since: KeyState, now: datetime) -> Iterator[tuple[KeyState, datetime]]:
+    """Which states a key has come into by the clock alone, and when, in order.
+
+    Arguments:
+        since: the last one that was noted; what came before it is passed over.
+        now: up to which moment, aware.
+
+    Returns:
+        Nothing from the moment on at which a key was compromised or withdrawn: that was somebody's doing.
+    """
+    ends = [moment for moment in (times.compromised_at, times.withdrawn_at) if moment is not None]
+    moments = (times.published_at, times.activates_at, times.deactivates_at, times.unpublishes_at)
+    come = list(zip(BY_THE_CLOCK, moments, strict=True))
+    for state, moment in come[BY_THE_CLOCK.index(since) + 1 :]:
+        if moment is None or moment > now or any(moment >= end for end in ends):
+            return
+        yield state, moment
 
 
 def signing_key(keys: Iterable[tuple[str, Timetable]], now: datetime, *, skew: timedelta) -> str | None:
     """Which key of a ring signs at a moment.
 
     Arguments:
-        keys: (name, timetable) of the ring's keys, in any order; compromised ones are passed over.
+        keys: (name, timetable) of the ring's keys, in any order; compromised and withdrawn ones are passed over.
         skew: by how much this clock may lag behind the one that wrote the rows. When the first key, or
             a standby that takes over in a compromise, starts "now" by the database's clock, a worker
             whose clock lags must not stand without a signer: the next key signs for it already.
@@ -73,7 +104,7 @@ def signing_key(keys: Iterable[tuple[str, Timetable]], now: datetime, *, skew: t
         The name of the key, or None where none may sign.
     """
     trusted = sorted(
-        ((times, name) for name, times in keys if times.compromised_at is None),
+        ((times, name) for name, times in keys if is_trusted(times)),
         key=lambda item: item[0].activates_at,
     )
     for times, name in trusted:

@@ -1,6 +1,6 @@
 """Applying a plan: one update or insert a step, and one security event beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db import OperationalError, connection
@@ -10,8 +10,9 @@ from audit.services import record
 from audit.vocabulary import EventName
 from keys.errors import RingBusy
 from keys.models import KeyPair, KeyRing
-from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
+from keys.planning import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.services.minting import Material, store
+from keys.services.thumbprints import thumbprint_of, thumbprints_of
 
 LOCK_TIMEOUT = "10s"
 
@@ -37,7 +38,7 @@ def lock_ring(ring_id: int) -> KeyRing:
 
 def apply_steps(
     ring: KeyRing,
-    steps: Iterable[Step],
+    steps: Collection[Step],
     *,
     materials: Iterable[Material],
     now: datetime,
@@ -59,9 +60,11 @@ def apply_steps(
     """
     supply = iter(materials)
     done = []
+    thumbprints = thumbprints_of(ring, {step.kid for step in steps if not isinstance(step, Mint)})
     for step in steps:
         if isinstance(step, Mint):
-            kid = store(ring, next(supply), step, now=now).kid
+            key = store(ring, next(supply), step, now=now)
+            kid, thumbprints[key.kid] = key.kid, thumbprint_of(key.public_jwk)
         else:
             kid = step.kid
             _update(ring, step, now)
@@ -72,7 +75,7 @@ def apply_steps(
             target=kid,
             now=now,
             reason=reason,
-            details=_details(ring, step),
+            details=_details(ring, step) | thumbprints[kid],
         )
         done.append((step, kid))
     return done
@@ -85,6 +88,10 @@ def _update(ring: KeyRing, step: Step, now: datetime) -> None:
             rows.update(activates_at=start)
         case SetEnd(deactivates_at=end, unpublishes_at=gone):
             rows.update(deactivates_at=end, unpublishes_at=gone)
+        case Finish(deactivates_at=end, unpublishes_at=gone):
+            rows.update(deactivates_at=end, unpublishes_at=gone, ends_ring=True)
+        case Withdraw():
+            rows.update(withdrawn_at=now, sealed_private=None, custodian_reference="", destroyed_at=now)
         case Reopen():
             rows.update(deactivates_at=None, unpublishes_at=None)
         case RaiseLifetime(max_lifetime=lifetime):
@@ -105,6 +112,8 @@ _EVENT_NAMES: dict[type, EventName] = {
     RaiseLifetime: EventName.KEY_LIFETIME_RAISED,
     Wipe: EventName.KEY_PRIVATE_WIPED,
     Condemn: EventName.KEY_COMPROMISED,
+    Finish: EventName.KEY_END_SCHEDULED,
+    Withdraw: EventName.KEY_WITHDRAWN,
 }
 
 
@@ -119,10 +128,10 @@ def _details(ring: KeyRing, step: Step) -> dict[str, str | int | bool | None]:
             details |= {"activates_at": times.activates_at.isoformat()}
         case SetStart(activates_at=start):
             details |= {"activates_at": start.isoformat()}
-        case SetEnd(deactivates_at=end, unpublishes_at=gone):
+        case SetEnd(deactivates_at=end, unpublishes_at=gone) | Finish(deactivates_at=end, unpublishes_at=gone):
             details |= {"deactivates_at": end.isoformat(), "unpublishes_at": gone.isoformat()}
         case RaiseLifetime(max_lifetime=lifetime):
             details |= {"max_lifetime_seconds": int(lifetime.total_seconds())}
-        case Reopen() | Wipe() | Condemn():
+        case Reopen() | Wipe() | Condemn() | Withdraw():
             pass
     return details

@@ -64,7 +64,7 @@ def compromise(
         facts = [facts_of(row) for row in keys_of(ring.pk)]
         condemned = whole_ring(facts, key.kid) if everything else frozenset({key.kid})
         _refuse_twice(key)
-        steps = plan_compromise(facts, condemned, moment)
+        steps = plan_compromise(facts, condemned, moment, retired=ring.retired_at is not None)
         apply_steps(ring, steps, materials=(), now=moment, actor=actor, reason=reason)
         return _report(key, condemned, moment)
 

@@ -63,8 +63,15 @@ def add_ring(
             )  # fmt: skip
             record(EventName.RING_CREATED, realm=realm.slug, actor=actor, target=str(ring), now=now)
     except IntegrityError as error:
-        raise RingExists(f"The realm {realm.slug!r} has a ring for {purpose} with {row.name} already.") from error
+        raise RingExists(_there_already(realm, purpose, row.name, length)) from error
     return ring
+
+
+def _there_already(realm: Realm, purpose: Purpose, algorithm: str, bits: int | None) -> str:
+    sentence = f"The realm {realm.slug!r} has a ring for {purpose} with {algorithm} already"
+    ring = KeyRing.objects.filter(realm=realm, purpose=purpose, algorithm=algorithm, bits=bits).first()
+    retired = ring is not None and ring.retired_at is not None
+    return f"{sentence}, retired: revive it with add_ring --revive." if retired else f"{sentence}."
 
 
 def change_policy(ring: KeyRing, *, policy: KeyPolicy, actor: str, now: datetime) -> KeyRing:

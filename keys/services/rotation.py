@@ -16,6 +16,7 @@ from keys.policy import KeyPolicy, validated
 from keys.selectors import database_clock, facts_of, policy_of
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.minting import Material, make_material, prove_master_secret
+from keys.services.transitions import note_transitions
 
 Clock = Callable[[], datetime]
 
@@ -78,6 +79,7 @@ def rotate(
             steps = _plan(locked, policy, moment, force=force)
             if _mints(steps) <= len(materials):
                 done = apply_steps(locked, steps, materials=materials, now=moment, actor=actor, reason=reason)
+                note_transitions(locked, now=moment)
                 return RotationReport(done, next_takeover(ring.pk, moment))
 
 
@@ -114,6 +116,7 @@ def _plan(ring: KeyRing, policy: KeyPolicy, moment: datetime, *, force: bool) ->
         now=moment,
         force=force,
         held=_held(ring, policy, facts, moment),
+        retired=ring.retired_at is not None,
     )
 
 

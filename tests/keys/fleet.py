@@ -63,6 +63,8 @@ class Fleet:
         hasty: kids that signed before they had propagated, rightly: first keys and successors of a
             compromised one.
         idle: spans during which the ring had no trusted key, from the compromise to the next rotation.
+        resting: spans during which the ring was retired: nobody has to sign, but whoever still does must be
+            verified.
     """
 
     around: Periods
@@ -71,6 +73,7 @@ class Fleet:
     history: list[tuple[datetime, Rows]] = field(default_factory=list)
     hasty: set[str] = field(default_factory=set)
     idle: list[tuple[datetime, datetime]] = field(default_factory=list)
+    resting: list[tuple[datetime, datetime]] = field(default_factory=list)
     _since: list[datetime] = field(default_factory=list)
     _distrusted: dict[str, datetime] = field(default_factory=dict)
 
@@ -123,12 +126,20 @@ class Fleet:
                 continue
             usable = [row for row in self._rows_at(moment - age) if row.usable]
             for drift in (-skew, NOUGHT, skew):
-                yield self._sign(usable, moment, drift=drift, ideal=not age and not drift)
+                token = self._sign(usable, moment, drift=drift, ideal=not age and not drift)
+                if token is not None:
+                    yield token
 
-    def _sign(self, rows: Rows, moment: datetime, *, drift: timedelta, ideal: bool) -> Token:
-        """The longest token that a worker signs."""
+    def _rests(self, moment: datetime) -> bool:
+        ttl, skew = self.around.signer_ttl, self.policy.clock_skew
+        return any(since - skew <= moment and moment - ttl <= until for since, until in self.resting)
+
+    def _sign(self, rows: Rows, moment: datetime, *, drift: timedelta, ideal: bool) -> Token | None:
+        """The longest token that a worker signs; None where the ring is retired."""
         clock = moment + drift
         kid = signing_key([(row.kid, row.times) for row in rows], clock, skew=self.policy.clock_skew)
+        if kid is None and self._rests(moment):
+            return None
         if kid is None:
             raise InvariantBrokenError(f"nobody signs at {moment} by a clock that says {clock}")
         key = next(row.key for row in rows if row.kid == kid)

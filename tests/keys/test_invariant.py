@@ -4,6 +4,7 @@
 show that the same test finds a broken policy: propagation nought, and retention nought.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,19 +16,21 @@ from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 from keys.conf import periods
+from keys.errors import RetirementRefused
 from keys.models import JwksFetcher, JwksVersion, KeyPair, KeyRing
 from keys.planning import Mint, succession
 from keys.policy import KeyPolicy
 from keys.selectors import facts_of, keys_of, policy_of
 from keys.services import rings, rotation
 from keys.services.compromise import compromise
+from keys.services.retirement import retire_rings, revive_ring
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import rotate
 from realms.models import Realm
 from tests.clock import FakeClock
 from tests.conftest import ACTOR, NOW
 from tests.keys import fleet
-from tests.keys.fleet import Fleet, InvariantBrokenError
+from tests.keys.fleet import FAR, Fleet, InvariantBrokenError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 POLICY = KeyPolicy(
@@ -67,6 +70,8 @@ what = st.sampled_from(
     + ["force"] * 3
     + ["policy"] * 3
     + ["somebody lags", "all hold it"]
+    + ["retire"] * 2
+    + ["revive"] * 2
     + ["signer is lost", "standby is lost", "host is lost", "old is lost"]
 )
 SHORTER = replace(POLICY, max_token_lifetime=HOUR, rotation_period=4 * DAY)
@@ -100,6 +105,11 @@ KNOWN_STORIES = [
         Act(HOUR, "force"),
         Act(HOUR, "policy", SHORTER),
     ],
+    [Act(3 * DAY, "retire"), Act(DAY, "rotate"), Act(HOUR, "revive"), Act(2 * DAY, "force"), Act(9 * DAY, "retire")],
+    [Act(10 * DAY - timedelta(minutes=3), "retire"), Act(timedelta(minutes=2), "signer is lost"), Act(DAY, "revive")],
+    [Act(10 * DAY - timedelta(minutes=3), "retire"), Act(timedelta(minutes=2), "standby is lost"), Act(HOUR, "rotate")],
+    [Act(5 * DAY, "policy", LONGER), Act(HOUR, "retire"), Act(timedelta(minutes=1), "rotate"), Act(DAY, "old is lost")],
+    [Act(5 * DAY, "retire"), Act(timedelta(0), "host is lost"), Act(HOUR, "revive"), Act(timedelta(0), "retire")],
 ]
 stories = st.lists(st.builds(Act, lengths, what, policies), min_size=1, max_size=12)
 
@@ -115,12 +125,15 @@ def play(realm: Realm, story: list[Act], *, policy: KeyPolicy = POLICY) -> Fleet
     """Have a story happen to a new ring by the services alone, and note what its rows said when."""
     clock = FakeClock(NOW)
     ring = add_ring(realm=realm, algorithm="ES256", policy=policy, actor=ACTOR, now=NOW)
+    add_ring(realm=realm, algorithm="Ed25519", actor=ACTOR, now=NOW)  # without another one none may be retired
     watch = Fleet(periods(), POLICY, propagation=POLICY.propagation)
     _rotate(ring, clock, watch, force=False)
     for act in story:
         clock.advance(act.after)
         if act.what in ("rotate", "force"):
             _rotate(ring, clock, watch, force=act.what == "force")
+        elif act.what in ("retire", "revive"):
+            _retire_or_revive(ring, clock, watch, act.what)
         elif act.what == "policy":
             ring = change_policy(ring, policy=act.policy, actor=ACTOR, now=clock.now)
         elif act.what in ("somebody lags", "all hold it"):
@@ -137,9 +150,10 @@ def _rotate(ring: KeyRing, clock: FakeClock, watch: Fleet, *, force: bool) -> No
     before = succession([facts_of(key) for key in keys_of(ring.pk)], clock.now)
     report = rotate(ring, now=clock.now, actor=ACTOR, force=force, clock=clock)
     minted = [kid for step, kid in report.steps if isinstance(step, Mint)]
-    if before.signer is None:
+    if before.signer is None and minted:
         watch.hasty.add(minted[0])
         watch.idle[-1:] = [(since, clock.now) for since, _ in watch.idle[-1:]]
+        watch.resting[-1:] = [(since, min(until, clock.now)) for since, until in watch.resting[-1:]]
     watch.see(clock.now, keys_of(ring.pk))
 
 
@@ -151,6 +165,19 @@ def _fetched(realm: Realm, now: datetime, *, lags: bool) -> None:
             realm=realm, etag='"empty"', defaults={"kids": [], "first_served_at": now, "last_served_at": now}
         )
         JwksFetcher.objects.create(realm=realm, slot=0, first_seen_at=now, last_seen_at=now + 365 * DAY, holds=nothing)
+
+
+def _retire_or_revive(ring: KeyRing, clock: FakeClock, watch: Fleet, which: str) -> None:
+    """Bring the ring to its end, or have it sign again; nothing, where it can't be."""
+    if which == "retire" and retire_rings(realm=ring.realm, algorithm="ES256", actor=ACTOR, clock=clock):
+        ends = [key.deactivates_at for key in keys_of(ring.pk) if key.ends_ring and key.deactivates_at is not None]
+        # Where no key was left to stop, the ring has been idle for a while already.
+        watch.resting.append((max([clock.now, *ends]) if ends else clock.now, FAR))
+        watch.see(clock.now, keys_of(ring.pk))
+    if which == "revive":
+        with contextlib.suppress(RetirementRefused):
+            revive_ring(ring, actor=ACTOR, clock=clock)
+        _rotate(ring, clock, watch, force=False)
 
 
 def _lose(ring: KeyRing, clock: FakeClock, watch: Fleet, which: str) -> None:
@@ -169,7 +196,9 @@ def _lose(ring: KeyRing, clock: FakeClock, watch: Fleet, which: str) -> None:
         return
     lost = next(key for key in keys if key.kid == kids[which])
     report = compromise(lost, actor=ACTOR, everything=which == "host is lost", clock=clock)
-    if present.signer is not None and report.successor is None:
+    if present.signer is not None and report.successor is None and lost.ring.retired_at is not None:
+        watch.resting[-1:] = [(clock.now, FAR)]
+    elif present.signer is not None and report.successor is None:
         watch.idle.append((clock.now, clock.now))
     elif present.signer is not None and report.successor and present.signer.kid in report.condemned:
         watch.hasty.add(report.successor)

@@ -170,9 +170,11 @@ def _fetched(realm: Realm, now: datetime, *, lags: bool) -> None:
 def _retire_or_revive(ring: KeyRing, clock: FakeClock, watch: Fleet, which: str) -> None:
     """Bring the ring to its end, or have it sign again; nothing, where it can't be."""
     if which == "retire" and retire_rings(realm=ring.realm, algorithm="ES256", actor=ACTOR, clock=clock):
-        ends = [key.deactivates_at for key in keys_of(ring.pk) if key.ends_ring and key.deactivates_at is not None]
-        # Where no key was left to stop, the ring has been idle for a while already.
-        watch.resting.append((max([clock.now, *ends]) if ends else clock.now, FAR))
+        present = succession([facts_of(key) for key in keys_of(ring.pk)], clock.now)
+        last = present.standby or present.signer
+        # Where no key was left to stop, the ring has been idle since that one was lost.
+        end = (last.times.deactivates_at or FAR) if last else watch.idle[-1][0]
+        watch.resting.append((end, FAR))
         watch.see(clock.now, keys_of(ring.pk))
     if which == "revive":
         with contextlib.suppress(RetirementRefused):

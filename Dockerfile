@@ -21,7 +21,8 @@ COPY static ./static
 COPY locale ./locale
 
 # A checkout made under a tight umask must still be readable to it.
-RUN chmod -R a+rX .
+# Dead keys are remembered here, in a volume.
+RUN chmod -R a+rX . && install -d -o 10001 -g 10001 -m 0750 /var/lib/signet
 
 USER 10001
 ENV PORT=8080 IDP_BIND=0.0.0.0

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  (Django's)
 from django.db.utils import OperationalError, ProgrammingError
 
 from keys.conf import default_policy, master_secrets, periods
-from keys.errors import MalformedSecrets
+from keys.dead_keys_file import configured, dead_keys
+from keys.errors import DeadKeysUnreadable, MalformedSecrets
 from keys.policy import MAX_SIGNER_TTL, faults
 from keys.selectors import policy_of, rings
 
@@ -21,6 +22,30 @@ def master_secrets_are_sound(app_configs: Any, **kwargs: Any) -> list[CheckMessa
     except MalformedSecrets as error:
         return [Error(str(error), id="keys.E001")]
     return []
+
+
+@register(Tags.security, deploy=True)  # not for commands: rotate_keys makes the file
+def dead_keys_can_be_read(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """keys.E006: the file of dead keys is there, since without it workers trust no key."""
+    try:
+        dead_keys()
+    except DeadKeysUnreadable as error:
+        return [Error(str(error), id="keys.E006")]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def dead_keys_are_remembered(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """keys.W001: dead keys are remembered outside the database, so that no restored dump revives one."""
+    if configured() is not None:
+        return []
+    return [
+        Warning(
+            "IDP_DEAD_KEYS_FILE is not set, so a database dump that is restored revives keys that were declared "
+            "compromised after it: name a file that lives and is backed up apart from the database.",
+            id="keys.W001",
+        )
+    ]
 
 
 @register()

@@ -61,6 +61,10 @@ class NoSigningKey(KeysError):
     """No key of the ring may sign now; the endpoint answers 503."""
 
 
+class DeadKeysUnreadable(KeysError):
+    """The file of dead keys can't be read or written, so no key may be trusted by what the database says alone."""
+
+
 class LifetimeTooLong(KeysError):
     """A token would outlive the publication of the key that signs it."""
 

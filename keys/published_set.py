@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.db import InterfaceError, OperationalError
 
 from keys.conf import periods
-from keys.errors import PublishedSetUnavailable
+from keys.dead_keys import Fate
+from keys.dead_keys_file import dead_keys
+from keys.errors import DeadKeysUnreadable, PublishedSetUnavailable
 from keys.jwk import to_public_key
 from keys.models import KeyPair
 from keys.policy import JWKS_REFRESH
@@ -116,7 +118,7 @@ class PublishedSets:
         started = self._monotonic()
         try:
             memory = _Memory(_read(slug, now), started, started)
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, DeadKeysUnreadable) as error:
             raise PublishedSetUnavailable("The published keys can't be read.") from error
         self._memories[slug] = memory
         return memory
@@ -137,7 +139,9 @@ class PublishedSets:
 
 
 def _read(slug: str, now: datetime) -> list[PublishedKey]:
-    return [_published(row) for row in published_rows(slug, now)]
+    dead = dead_keys()
+    rows = published_rows(slug, now)
+    return [_published(row) for row in rows if dead.fate_of(row.kid, row.public_jwk) is not Fate.COMPROMISED]
 
 
 def _published(row: KeyPair) -> PublishedKey:

@@ -20,7 +20,8 @@ from django.db import InterfaceError, OperationalError
 
 from keys.algorithms import Purpose, algorithm_named, private_from_bytes
 from keys.conf import periods
-from keys.errors import LifetimeTooLong, NoSigningKey
+from keys.dead_keys_file import dead_keys
+from keys.errors import DeadKeysUnreadable, LifetimeTooLong, NoSigningKey
 from keys.models import KeyPair
 from keys.selectors import living_keys, timetable_of, unsealed_private
 from keys.timetable import signing_key
@@ -113,6 +114,7 @@ class Signer:
         if read_at - self._failed_at.get(name, -math.inf) < _RETRY_SECONDS:
             raise NoSigningKey(_AWAY)
         try:
+            dead = dead_keys()
             keys = living_keys(
                 realm_id=name.realm_id,
                 purpose=name.purpose,
@@ -124,6 +126,9 @@ class Signer:
             self._memories.pop(name, None)
             self._failed_at[name] = self._monotonic()
             raise NoSigningKey(_AWAY) from error
+        except DeadKeysUnreadable as error:
+            raise NoSigningKey(str(error)) from error
+        keys = [key for key in keys if dead.fate_of(key.kid, key.public_jwk) is None]
         known = before.private if before is not None else {}
         return _Memory(keys, read_at, {key.pk: known[key.pk] for key in keys if key.pk in known})
 

@@ -8,6 +8,7 @@ import time_machine
 from django.conf import LazySettings
 from hypothesis import HealthCheck, settings
 
+from keys import dead_keys_file
 from keys.algorithms import Purpose
 from keys.models import KeyRing
 from keys.published_set import published_sets
@@ -42,6 +43,7 @@ def _empty_memories() -> Iterator[None]:
     signer.forget()
     published_sets.forget()
     scribe.forget()
+    dead_keys_file.forget()
     yield
     signer.forget()
     published_sets.forget()

@@ -29,6 +29,7 @@ from idp_project.quickstart.data_folder import (
     QuickstartError,
     choose_port,
     first_values,
+    follow_dead_keys,
     follow_move,
     uses_bundled_database,
 )
@@ -102,7 +103,7 @@ def env_file_values(folder: DataFolder, *, port: int, bundled: bool) -> dict[str
         folder.write_env_file(stored)
     elif bundled:
         stored = follow_move(stored, find_place(folder.postgres), folder)
-    return stored
+    return follow_dead_keys(stored, folder)
 
 
 def take_over(values: dict[str, str], folder: DataFolder) -> None:

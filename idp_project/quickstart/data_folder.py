@@ -37,6 +37,11 @@ class DataFolder:
         return self.path / "demo.netrc"
 
     @property
+    def dead_keys(self) -> Path:
+        """What is remembered of dead keys, whatever becomes of the database (IDP_DEAD_KEYS_FILE)."""
+        return self.path / "dead_keys"
+
+    @property
     def mail(self) -> Path:
         """Where mails are written to instead of being sent, a file each."""
         return self.path / "mail"
@@ -190,6 +195,19 @@ def follow_move(stored: dict[str, str], place: Place, folder: DataFolder) -> dic
             "IDP_DATA_DIR to a new folder."
         )
     moved = {**stored, "DATABASE_URL": place.url}
+    folder.write_env_file(moved)
+    return moved
+
+
+def follow_dead_keys(stored: dict[str, str], folder: DataFolder) -> dict[str, str]:
+    """Name the file of dead keys where the data folder is now; one from before this was kept gets a name too.
+
+    Returns:
+        the stored values with the file where it is now.
+    """
+    if stored.get("IDP_DEAD_KEYS_FILE") == str(folder.dead_keys):
+        return stored
+    moved = {**stored, "IDP_DEAD_KEYS_FILE": str(folder.dead_keys)}
     folder.write_env_file(moved)
     return moved
 

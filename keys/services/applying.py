@@ -11,6 +11,7 @@ from audit.vocabulary import EventName
 from keys.errors import RingBusy
 from keys.models import KeyPair, KeyRing
 from keys.planning import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
+from keys.services.dead_keys import remember_once_committed
 from keys.services.minting import Material, store
 from keys.services.thumbprints import thumbprint_of, thumbprints_of
 
@@ -78,6 +79,7 @@ def apply_steps(
             details=_details(ring, step) | thumbprints[kid],
         )
         done.append((step, kid))
+    remember_once_committed(ring, [kid for step, kid in done if isinstance(step, Condemn | Wipe)])
     return done
 
 

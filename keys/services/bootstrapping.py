@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keys.algorithms import Purpose
+from keys.dead_keys_file import dead_keys_for_writing
 from keys.models import KeyRing
 from keys.selectors import keys_by_ring, rings
 from keys.services.rings import add_ring
@@ -68,6 +69,7 @@ def ensure_keys(some: Iterable[KeyRing], *, actor: str, clock: Clock, say: Calla
     Raises:
         KeysError: a key can't be made; the message says why. Those of the rings before are there.
     """
+    dead_keys_for_writing()  # makes the file, without which workers trust no key
     some = sorted(some, key=lambda ring: (ring.bits or 0, ring.pk))
     keys = keys_by_ring(some)
     for ring in some:

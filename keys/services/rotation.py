@@ -15,6 +15,7 @@ from keys.planning import KeyFacts, Mint, Step, plan_rotation, succession
 from keys.policy import KeyPolicy, validated
 from keys.selectors import database_clock, facts_of, policy_of
 from keys.services.applying import apply_steps, lock_ring
+from keys.services.burial import bury, preview_burial
 from keys.services.minting import Material, make_material, prove_master_secret
 from keys.services.transitions import note_transitions
 
@@ -60,6 +61,7 @@ def rotate(
         The steps that were applied, and what comes next.
 
     Raises:
+        DeadKeysUnreadable: the file of dead keys can't be read; nothing was changed.
         HostClockOff: this machine's clock is off by more than the ring's skew.
         MissingMasterSecret, SealBroken: stored keys can't be unsealed; nothing was minted over them.
         RingBusy: the ring's row could not be locked in time.
@@ -68,6 +70,7 @@ def rotate(
     policy = validated(policy_of(ring), periods())
     moment = clock()
     _compare_clocks(now, moment, policy)
+    buried = bury(ring, moment=moment, actor=actor)
     materials: list[Material] = []
     steps: tuple[Step, ...]
     while True:
@@ -80,20 +83,22 @@ def rotate(
             if _mints(steps) <= len(materials):
                 done = apply_steps(locked, steps, materials=materials, now=moment, actor=actor, reason=reason)
                 note_transitions(locked, now=moment)
-                return RotationReport(done, next_takeover(ring.pk, moment))
+                return RotationReport([*buried, *done], next_takeover(ring.pk, moment))
 
 
 def preview(ring: KeyRing, *, now: datetime, force: bool = False, clock: Clock = database_clock) -> RotationReport:
     """What `rotate` would do at this moment; changes nothing, and needs no master secret.
 
     Raises:
-        HostClockOff, WeakPolicy: as `rotate`.
+        DeadKeysUnreadable, HostClockOff, WeakPolicy: as `rotate`.
     """
     policy = validated(policy_of(ring), periods())
     moment = clock()
     _compare_clocks(now, moment, policy)
+    buried = preview_burial(ring, moment=moment)
     steps = _plan(ring, policy, moment, force=force)
-    return RotationReport([(step, getattr(step, "kid", "")) for step in steps], next_takeover(ring.pk, moment))
+    planned = [*buried, *((step, getattr(step, "kid", "")) for step in steps)]
+    return RotationReport(planned, next_takeover(ring.pk, moment))
 
 
 def next_takeover(ring_id: int, now: datetime) -> NextTakeover | None:

@@ -1,0 +1,147 @@
+"""The file of dead keys (`IDP_DEAD_KEYS_FILE`): appended to whole, read again only when it has changed.
+
+A process that could read it once and can't any more goes on with what it read: that was everything up to then,
+and the database says what died since. One that never could trusts no key at all.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from keys.dead_keys import DeadKey, DeadKeys, lines, parse_dead_keys
+from keys.errors import DeadKeysUnreadable
+
+logger = logging.getLogger("signet.keys")
+
+MOST_BYTES = 32 * 1024 * 1024  # a hundred thousand keys
+_MODE = 0o600
+_NOBODY = DeadKeys({})
+_Stamp = tuple[int, int, int, int]
+
+
+class _Memory:
+    """What this process read last, by path."""
+
+    def __init__(self) -> None:
+        self.read: dict[Path, tuple[_Stamp, DeadKeys]] = {}
+        self.lock = threading.Lock()
+
+
+_memory = _Memory()
+
+
+def configured() -> Path | None:
+    """Where the file is; None where nobody keeps one."""
+    return Path(settings.IDP_DEAD_KEYS_FILE) if settings.IDP_DEAD_KEYS_FILE else None
+
+
+def forget() -> None:
+    """Drop what was read, as a new process would begin."""
+    with _memory.lock:
+        _memory.read.clear()
+
+
+def dead_keys() -> DeadKeys:
+    """What the file says; nothing where none is configured. Cheap: it is read only when it has changed.
+
+    Raises:
+        DeadKeysUnreadable: it is not there or can't be read, and this process never could.
+    """
+    path = configured()
+    if path is None:
+        return _NOBODY
+    with _memory.lock:
+        known = _memory.read.get(path)
+        try:
+            stamp = _stamp(path.stat())
+            if known is not None and known[0] == stamp:
+                return known[1]
+            stamp, found = _read(path)
+        except OSError as error:
+            if known is None:
+                raise _unreadable(path, error) from error
+            logger.error("dead_keys.unreadable reason=%s", error.strerror)  # noqa: TRY400
+            return known[1]
+        _memory.read[path] = (stamp, found)
+    if found.garbled:
+        logger.warning("dead_keys.garbled lines=%d", found.garbled)
+    return found
+
+
+def dead_keys_for_writing() -> DeadKeys:
+    """What the file says, for what writes keys: makes it where it is not there yet, and takes no old memory.
+
+    Raises:
+        DeadKeysUnreadable: it can't be made or read now.
+    """
+    path = configured()
+    if path is None:
+        return _NOBODY
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
+            _sync_folder(path)
+            logger.warning("dead_keys.file_made")
+        stamp, found = _read(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with _memory.lock:
+        _memory.read[path] = (stamp, found)
+    return found
+
+
+def append(dead: Sequence[DeadKey]) -> None:
+    """Add dead keys, in one write that is on the disk when this returns. Nothing where no file is configured.
+
+    Raises:
+        DeadKeysUnreadable: it can't be written.
+    """
+    path = configured()
+    if path is None or not dead:
+        return
+    try:
+        new = not path.exists()
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        try:
+            said = lines(dead)
+            if os.write(file, said) != len(said):
+                raise OSError(0, "the disk is full")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if new:
+            _sync_folder(path)
+    except OSError as error:
+        raise _unreadable(path, error, "written") from error
+
+
+def _read(path: Path) -> tuple[_Stamp, DeadKeys]:
+    with path.open("rb") as file:
+        stamp = _stamp(os.fstat(file.fileno()))
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise OSError(0, f"it is longer than {MOST_BYTES} bytes")
+    return stamp, parse_dead_keys(raw.decode("utf-8", "replace"))
+
+
+def _stamp(found: os.stat_result) -> _Stamp:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _unreadable(path: Path, error: OSError, verb: str = "read") -> DeadKeysUnreadable:
+    return DeadKeysUnreadable(
+        f"The file of dead keys {path} can't be {verb}: {error.strerror}. Give the account that runs Signet access "
+        f"to it, or run rotate_keys, which makes it where it never was."
+    )

@@ -13,6 +13,8 @@ class EventName(StrEnum):
     RING_RETIRED = "ring.retired"
     RING_REVIVED = "ring.revived"
     KEY_CREATED = "key.created"
+    KEY_ADOPTED = "key.adopted"
+    KEY_IMPORTED = "key.imported"
     KEY_TAKEOVER_MOVED = "key.takeover_moved"
     KEY_LIFETIME_RAISED = "key.lifetime_raised"
     KEY_PRIVATE_WIPED = "key.private_wiped"

@@ -85,6 +85,10 @@ class CompromiseRefused(KeysError):
     """The key is declared compromised already."""
 
 
+class AdoptionRefused(KeysError):
+    """A key made elsewhere is malformed, weak, dead, there already, or of a kind that no ring has."""
+
+
 class TokenRefused(KeysError):
     """A token is not trusted; the message says why, and never repeats the token."""
 

@@ -1,0 +1,61 @@
+"""Files with secrets that commands read and write."""
+
+import os
+import stat
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+from keys.management.commands._arguments import WRONG_USAGE
+
+
+def read_secret_file(path: Path, *, most_bytes: int) -> bytes:
+    """What a file with a secret holds; one that every user of the machine may read or write is refused.
+
+    Arguments:
+        path: the file.
+        most_bytes: what is longer is cut off one byte later, for the caller to refuse.
+
+    Raises:
+        CommandError: it can't be read, or is open to others; wrong usage.
+    """
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & (stat.S_IROTH | stat.S_IWOTH):
+                raise CommandError(
+                    f"The file {path} holds a secret and is open to every user of this machine: run chmod o-rw {path}.",
+                    returncode=WRONG_USAGE,
+                )
+            return file.read(most_bytes + 1)
+    except OSError as error:
+        raise CommandError(f"The file {path} can't be read: {error.strerror}.", returncode=WRONG_USAGE) from error
+
+
+def read_passphrase_file(path: Path, *, most_bytes: int = 1024) -> bytes:
+    """A passphrase from a file of its own, without the end of its line.
+
+    Raises:
+        CommandError: as `read_secret_file`, or it is longer than a passphrase.
+    """
+    found = read_secret_file(path, most_bytes=most_bytes).rstrip(b"\r\n")
+    if len(found) > most_bytes or b"\n" in found:
+        raise CommandError(f"The file {path} holds no passphrase of one line.", returncode=WRONG_USAGE)
+    return found
+
+
+def write_secret_file(path: Path, content: bytes) -> None:
+    """Write a new file that its owner alone may read, on the disk when this returns. Nothing is overwritten.
+
+    Raises:
+        CommandError: there is something already, or it can't be written; wrong usage.
+    """
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(file, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except FileExistsError as error:
+        raise CommandError(f"{path} is there already, and nothing is overwritten.", returncode=WRONG_USAGE) from error
+    except OSError as error:
+        raise CommandError(f"{path} can't be written: {error.strerror}.", returncode=WRONG_USAGE) from error

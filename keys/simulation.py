@@ -13,9 +13,21 @@ from typing import assert_never
 
 from keys import planning
 from keys.algorithms import Purpose
-from keys.planning import Condemn, KeyFacts, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
+from keys.planning import (
+    Condemn,
+    Finish,
+    KeyFacts,
+    Mint,
+    RaiseLifetime,
+    Reopen,
+    SetEnd,
+    SetStart,
+    Step,
+    Wipe,
+    Withdraw,
+)
 from keys.policy import KeyPolicy, Periods
-from keys.timetable import KeyState, Timetable, state_at
+from keys.timetable import KeyState, Timetable, is_trusted, state_at
 
 CRON_INTERVAL = timedelta(hours=1)
 MADE_LATER = "to-come-"  # a kid is a thumbprint of a key, and this key does not exist
@@ -38,18 +50,25 @@ class PlayedRing:
     Attributes:
         keys: all keys of the ring, in any order.
         around: the process's periods.
+        retired: whether the ring comes to its end.
     """
 
     keys: Sequence[KeyFacts]
     purpose: Purpose
     policy: KeyPolicy
     around: Periods
+    retired: bool = False
 
     def plan(self, keys: Sequence[KeyFacts], now: datetime, *, force: bool) -> tuple[Step, ...]:
-        """What the planner asks for; the one place at which the simulator meets it."""
+        """What the planner asks for; the one place at which the simulator meets it.
+
+        Who fetches in future is not known: a takeover that waits for fetchers comes at its latest, and forced
+        ones come without patience.
+        """
         return planning.plan_rotation(
-            keys, purpose=self.purpose, policy=self.policy, around=self.around, now=now, force=force
-        )
+            keys, purpose=self.purpose, policy=self.policy, around=self.around, now=now, force=force,
+            retired=self.retired,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +148,9 @@ def apply(keys: Iterable[KeyFacts], step: Step, now: datetime, *, new_kid: str) 
 
 
 def _changed(
-    key: KeyFacts, step: SetStart | SetEnd | Reopen | RaiseLifetime | Wipe | Condemn, now: datetime
+    key: KeyFacts,
+    step: SetStart | SetEnd | Reopen | RaiseLifetime | Wipe | Condemn | Finish | Withdraw,
+    now: datetime,
 ) -> KeyFacts:
     times = key.times
     match step:
@@ -137,6 +158,10 @@ def _changed(
             return replace(key, times=replace(times, activates_at=start))
         case SetEnd(deactivates_at=end, unpublishes_at=gone):
             return replace(key, times=replace(times, deactivates_at=end, unpublishes_at=gone))
+        case Finish(deactivates_at=end, unpublishes_at=gone):
+            return replace(key, times=replace(times, deactivates_at=end, unpublishes_at=gone), ends_ring=True)
+        case Withdraw():
+            return replace(key, times=replace(times, withdrawn_at=now), has_private=False)
         case Reopen():
             return replace(key, times=replace(times, deactivates_at=None, unpublishes_at=None))
         case RaiseLifetime(max_lifetime=lifetime):
@@ -182,6 +207,7 @@ def _moments(times: Timetable, policy: KeyPolicy) -> list[datetime]:
         times.deactivates_at,
         times.unpublishes_at,
         times.compromised_at,
+        times.withdrawn_at,
     )
     return [moment for moment in found if moment is not None]
 
@@ -191,7 +217,7 @@ def _events(keys: Iterable[KeyFacts], wipes: Iterable[Event], since: datetime, u
     found = list(wipes)
     for key in keys:
         times = key.times
-        if times.compromised_at is not None:
+        if not is_trusted(times):
             continue
         scheduled = (times.published_at, times.activates_at, times.deactivates_at, times.unpublishes_at)
         found += [

@@ -79,7 +79,7 @@ def apply_steps(
             details=_details(ring, step) | thumbprints[kid],
         )
         done.append((step, kid))
-    remember_once_committed(ring, [kid for step, kid in done if isinstance(step, Condemn | Wipe)])
+    remember_once_committed(ring, [kid for step, kid in done if isinstance(step, Condemn | Wipe | Withdraw)])
     return done
 
 

@@ -84,6 +84,7 @@ def rotate(
                 done = apply_steps(locked, steps, materials=materials, now=moment, actor=actor, reason=reason)
                 note_transitions(locked, now=moment)
                 return RotationReport([*buried, *done], next_takeover(ring.pk, moment))
+        ring = locked  # it has changed since the caller read it, and what is made next is for what it is now
 
 
 def preview(ring: KeyRing, *, now: datetime, force: bool = False, clock: Clock = database_clock) -> RotationReport:

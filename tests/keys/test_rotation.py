@@ -15,6 +15,7 @@ from keys.models import KeyPair, KeyRing
 from keys.planning import Mint, RaiseLifetime, SetEnd, SetStart, Wipe
 from keys.selectors import database_clock, keys_of
 from keys.services import minting, rotation
+from keys.services.retirement import retire_rings, revive_ring
 from keys.services.rings import change_policy
 from keys.services.rotation import NextTakeover, RotationReport, preview, rotate
 from tests.clock import FakeClock
@@ -297,3 +298,14 @@ def test_a_mac_key_has_nothing_public(mac_ring: KeyRing, es256_ring: KeyRing, cl
         assert set(key.public_jwk) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
         assert key.public_jwk["kid"] == key.kid
     assert keys_of(es256_ring.pk)[0].activates_at > keys_of(es256_ring.pk)[1].activates_at
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.spec("keys.md Rotation: plan again under the lock")
+def test_a_ring_that_was_revived_since_the_caller_read_it_gets_its_keys(es256_ring: KeyRing, clock: FakeClock) -> None:
+    run(es256_ring, clock)
+    retire_rings(realm=es256_ring.realm, algorithm="ES256", actor=ACTOR, clock=clock)
+    stale = KeyRing.objects.get(pk=es256_ring.pk)
+    clock.advance(timedelta(days=30))
+    revive_ring(es256_ring, actor=ACTOR, clock=clock)
+    assert [type(step) for step, _ in run(stale, clock).steps].count(Mint) == 2

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
 from keys import planning
 from keys.algorithms import Purpose
@@ -155,23 +155,24 @@ def _changed(
     times = key.times
     match step:
         case SetStart(activates_at=start):
-            return replace(key, times=replace(times, activates_at=start))
+            changes: dict[str, Any] = {"times": replace(times, activates_at=start)}
         case SetEnd(deactivates_at=end, unpublishes_at=gone):
-            return replace(key, times=replace(times, deactivates_at=end, unpublishes_at=gone))
+            changes = {"times": replace(times, deactivates_at=end, unpublishes_at=gone)}
         case Finish(deactivates_at=end, unpublishes_at=gone):
-            return replace(key, times=replace(times, deactivates_at=end, unpublishes_at=gone), ends_ring=True)
-        case Withdraw():
-            return replace(key, times=replace(times, withdrawn_at=now), has_private=False)
+            changes = {"times": replace(times, deactivates_at=end, unpublishes_at=gone), "ends_ring": True}
         case Reopen():
-            return replace(key, times=replace(times, deactivates_at=None, unpublishes_at=None))
+            changes = {"times": replace(times, deactivates_at=None, unpublishes_at=None)}
         case RaiseLifetime(max_lifetime=lifetime):
-            return replace(key, max_lifetime=lifetime)
+            changes = {"max_lifetime": lifetime}
         case Wipe():
-            return replace(key, has_private=False)
+            changes = {"has_private": False}
+        case Withdraw():
+            changes = {"times": replace(times, withdrawn_at=now), "has_private": False}
         case Condemn():
-            return replace(key, times=replace(times, compromised_at=now), has_private=False)
+            changes = {"times": replace(times, compromised_at=now), "has_private": False}
         case _:
             assert_never(step)
+    return replace(key, **changes)
 
 
 def _is_settled(key: KeyFacts, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from keys.planning import Mint, RaiseLifetime, SetEnd, SetStart, Wipe
 from keys.selectors import database_clock, keys_of
 from keys.services import minting, rotation
 from keys.services.retirement import retire_rings, revive_ring
-from keys.services.rings import change_policy
+from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import NextTakeover, RotationReport, preview, rotate
 from tests.clock import FakeClock
 from tests.conftest import ACTOR
@@ -303,7 +303,9 @@ def test_a_mac_key_has_nothing_public(mac_ring: KeyRing, es256_ring: KeyRing, cl
 @pytest.mark.timeout(60)
 @pytest.mark.spec("keys.md Rotation: plan again under the lock")
 def test_a_ring_that_was_revived_since_the_caller_read_it_gets_its_keys(es256_ring: KeyRing, clock: FakeClock) -> None:
-    run(es256_ring, clock)
+    other = add_ring(realm=es256_ring.realm, algorithm="ES384", actor=ACTOR, now=clock.now)
+    for ring in (es256_ring, other):
+        run(ring, clock)
     retire_rings(realm=es256_ring.realm, algorithm="ES256", actor=ACTOR, clock=clock)
     stale = KeyRing.objects.get(pk=es256_ring.pk)
     clock.advance(timedelta(days=30))

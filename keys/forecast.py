@@ -10,8 +10,11 @@ from keys.models import KeyPair, KeyRing
 from keys.policy import faults
 from keys.selectors import facts_of, policy_of
 from keys.simulation import CRON_INTERVAL, Course, PlayedRing, play
-from keys.verifier_profiles import VerifierProfile
+from keys.verifier_profiles import VerifierProfile, verifier_profiles
 from keys.verifier_trials import Failure, failures, helpless, hurried_course, smallest_propagation
+
+_PAGE_SPAN = timedelta(days=365)
+_PAGE_ROTATIONS = 4  # more would leave the past no room
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +91,14 @@ def forecast(
         smallest=smallest_propagation(played, profiles, every=every) if played.purpose is Purpose.SIGN else None,
         refused=" ".join(faults(played.policy, played.around)),
     )
+
+
+def foreseen(ring: KeyRing, keys: Iterable[KeyPair], now: datetime) -> Forecast:
+    """What the page of a ring shows of its future: a year at most, and no more than a few rotations.
+
+    Arguments:
+        keys: all keys of the ring; their halves are not looked at.
+        now: where it begins, aware.
+    """
+    span = min(_PAGE_SPAN, _PAGE_ROTATIONS * ring.rotation_period)
+    return forecast(ring, keys, now=now, span=span, profiles=verifier_profiles())

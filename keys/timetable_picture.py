@@ -37,10 +37,15 @@ _YEAR = 12
 
 @dataclass(frozen=True, slots=True)
 class PicturedKey:
-    """A key as the picture knows it."""
+    """A key as the picture knows it.
+
+    Attributes:
+        to_come: whether it is only foreseen: nobody has made it yet.
+    """
 
     kid: str
     times: Timetable
+    to_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Row:
     Attributes:
         middle: the y that its bars are centred on.
         condemned_x: the x of the moment at which it was declared compromised.
+        to_come: whether nobody has made it yet.
     """
 
     kid: str
@@ -78,6 +84,7 @@ class Row:
     middle: int
     bars: tuple[Bar, ...]
     condemned_x: int | None
+    to_come: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,16 @@ class Picture:
     plot_left: int = PLOT_LEFT
     plot_right: int = PLOT_RIGHT
     plot_top: int = HEADER
+
+    @property
+    def ahead_width(self) -> int:
+        """How wide the part of the picture is that has not happened yet."""
+        return self.plot_right - self.now_x
+
+    @property
+    def ahead_height(self) -> int:
+        """How high the rows are together."""
+        return ROW_HEIGHT * len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +168,7 @@ def draw(keys: Iterable[PicturedKey], *, now: datetime) -> Picture:
 
     Arguments:
         keys: all keys of the ring, in any order. Every published one gets a row, and of the others the
-            youngest, up to `MOST_ROWS`.
+            youngest, up to `MOST_ROWS`. Keys to come may be among them.
         now: the moment to mark, aware.
 
     Returns:
@@ -205,6 +222,7 @@ def _row(key: PicturedKey, place: int, axis: _Axis, now: datetime) -> Row:
         middle=middle,
         bars=tuple(_bar(phase, middle, axis) for phase in phases(key.times)),
         condemned_x=axis.x(condemned) if condemned is not None else None,
+        to_come=key.to_come,
     )
 
 

@@ -22,6 +22,7 @@ from audit.selectors import events_about
 from keys.admin.rotation_page import rotation_page, tell
 from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.errors import KeysError
+from keys.forecast import foreseen
 from keys.forms import NewRingForm, PolicyForm
 from keys.models import KeyPair, KeyRing
 from keys.overview import RingOverview, overview, with_evidence
@@ -150,6 +151,7 @@ class KeyRingAdmin(NarrowedLists):
             "present": with_evidence([overview(ring, keys, now)], now)[0],
             "keys": keys[::-1],
             "now": now,
+            "foreseen": foreseen(ring, keys, now),
             "events": events_about(str(ring)).filter(realm=ring.realm.slug)[:_EVENTS_SHOWN],
             "published": Purpose(ring.purpose) in PUBLISHED_PURPOSES,
             "may_change": may_change,

@@ -10,7 +10,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from keys import forecast_reports
 from keys.evidence import Propagation
+from keys.forecast import Forecast
 from keys.models import KeyPair
 from keys.overview import STATE_WORDS, all_rings
 from keys.reports import held_in_words
@@ -55,16 +57,30 @@ def held(evidence: Propagation) -> str:
 
 
 @register.inclusion_tag("keys/timetable.html")
-def timetable_picture(keys: Iterable[KeyPair], now: datetime, title: str) -> dict[str, Any]:
+def timetable_picture(
+    keys: Iterable[KeyPair], now: datetime, title: str, foreseen: Forecast | None = None
+) -> dict[str, Any]:
     """The picture of some keys' timetables.
 
     Arguments:
         keys: the keys of one ring.
         now: the moment to mark, aware; the page's own, so that all of it tells of one moment.
         title: what the picture shows, for those who can't see it.
+        foreseen: what lies ahead of the ring. It is drawn instead of what the rows say, which goes only as far
+            as the standby's takeover.
     """
-    picture = draw([PicturedKey(key.kid, timetable_of(key)) for key in keys], now=now)
+    made = [PicturedKey(key.kid, timetable_of(key)) for key in keys]
+    if foreseen is not None and not foreseen.refused:
+        kids = {key.kid for key in made}
+        made = [PicturedKey(key.kid, key.times, key.kid not in kids) for key in foreseen.course.keys]
+    picture = draw(made, now=now)
     return {"picture": picture, "title": title, "description": _described(picture), "legend": _LEGEND}
+
+
+@register.filter
+def verdict(found: Forecast) -> list[str]:
+    """What the verifiers make of a forecast, a sentence each."""
+    return forecast_reports.verdict(found)
 
 
 @register.filter
@@ -114,5 +130,5 @@ def _described(picture: Picture) -> str:
     sentences = [f"Now is {picture.now:%d %b %Y %H:%M} UTC."]
     for row in picture.rows:
         spans = "; ".join(f"{STATE_WORDS[bar.phase.state]} from {bar.phase.since:%d %b %Y %H:%M}" for bar in row.bars)
-        sentences.append(f"Key {row.kid}: {spans}.")
+        sentences.append(f"Key {row.kid}{', not made yet' * row.to_come}: {spans}.")
     return " ".join(sentences)

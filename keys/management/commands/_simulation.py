@@ -3,12 +3,10 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from keys import reports
 from keys.forecast import Forecast, forecast
 from keys.management.commands._arguments import WRONG_USAGE
 from keys.models import KeyRing
@@ -16,7 +14,6 @@ from keys.policy import LONGEST_PERIOD
 from keys.selectors import keys_by_ring
 from keys.simulation import CRON_INTERVAL
 from keys.verifier_profiles import VerifierProfile, verifier_profiles
-from keys.verifier_trials import Failure, helpless
 from realms.spans import from_iso, from_words, in_words
 
 _DAYS = re.compile(r"(\d{1,5})d?", re.ASCII)
@@ -71,78 +68,6 @@ def fails(forecasts: Sequence[Forecast], options: dict[str, Any]) -> bool:
     """Whether the exit code has to say so; a verifier that nothing helps counts where it was asked for by name."""
     named = (options["verifiers"] or "").split(",")
     return any(found.fails(counted=named) for found in forecasts)
-
-
-def as_json(found: Forecast) -> dict[str, Any]:
-    """A forecast in full."""
-    return {
-        **reports.ring_as_json(found.ring),
-        "refused": found.refused or None,
-        "timeline": [
-            {"at": reports.moment(event.at), "kid": event.kid, "event": event.turn.value}
-            for event in found.course.events
-        ],
-        "failures": [_failure_as_json(failure, forced=False) for failure in found.scheduled]
-        + [_failure_as_json(failure, forced=True) for failure in found.forced],
-        "propagation": reports.seconds(found.course.ring.policy.propagation),
-        "smallest_propagation": None if found.smallest is None else reports.seconds(found.smallest),
-        "helpless": [profile.name for profile in found.profiles if helpless(profile)] if found.has_verifiers else [],
-    }
-
-
-def lines(found: Forecast) -> list[str]:
-    """A forecast in lines, the first of which names the ring; failures of one kind share a line."""
-    ring, course = found.ring, found.course
-    title = f"{ring.realm.slug} {ring}, {reports.moment(course.since)} to {reports.moment(course.until)}:"
-    refused = [f"REFUSED by rotate_keys: {found.refused}"] if found.refused else []
-    timeline = [f"{reports.moment(event.at)}  {event.turn.value:<11}  {event.kid}" for event in course.events]
-    return [title, *refused, *(timeline or ["nothing happens"]), *_verdict(found)]
-
-
-def _verdict(found: Forecast) -> list[str]:
-    if not found.has_verifiers:
-        return ["no verifier takes this ring's keys from the JWKS"]
-    told = _told(found.scheduled, "") + _told(found.forced, " if takeovers are forced or cron is late")
-    hopeless = [profile.name for profile in found.profiles if helpless(profile)]
-    told += [f"{', '.join(hopeless)}: no propagation helps; start again between publication and takeover"] * bool(
-        hopeless
-    )
-    return [*(told or ["no verifier fails"]), _smallest(found)]
-
-
-def _told(some: Sequence[Failure], where: str) -> list[str]:
-    told = []
-    for (name, why), group in groupby(some, key=lambda failure: (failure.verifier, failure.why)):
-        first, *others = group
-        until = reports.moment(first.until) if first.until else "it starts again"
-        more = f", and those of {len(others)} more key{'s' * (len(others) > 1)}" if others else ""
-        told.append(
-            f"FAILS{where}: {name} may refuse tokens of {first.kid} signed from {reports.moment(first.signed_at)}, "
-            f"from {reports.moment(first.since)} until {until} ({why.value}){more}"
-        )
-    return told
-
-
-def _smallest(found: Forecast) -> str:
-    others = ", ".join(profile.name for profile in found.profiles if not helpless(profile))
-    if not others:
-        return "smallest safe propagation: none, see above"
-    now = in_words(found.course.ring.policy.propagation)
-    if found.smallest is None:
-        return f"smallest safe propagation: none that fits into the rotation period, for {others}; it is {now} now"
-    return f"smallest safe propagation: {in_words(found.smallest)}, for {others}; it is {now} now"
-
-
-def _failure_as_json(failure: Failure, *, forced: bool) -> dict[str, Any]:
-    return {
-        "verifier": failure.verifier,
-        "kid": failure.kid,
-        "why": failure.why.value,
-        "signed_at": reports.moment(failure.signed_at),
-        "since": reports.moment(failure.since),
-        "until": reports.moment(failure.until),
-        "only_if_forced": forced,
-    }
 
 
 def _profiles(names: str | None) -> Sequence[VerifierProfile]:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
-from keys import hooks, reports
+from keys import forecast_reports, hooks, reports
 from keys.errors import KeysError
 from keys.management.commands import _simulation
 from keys.management.commands._arguments import add_ring_choice, chosen_rings
@@ -62,10 +62,13 @@ class Command(BaseCommand):
         now = timezone.now()
         found = _simulation.simulate(chosen_rings(options), options, now)
         if options["json"]:
-            document = {"simulated_from": reports.moment(now), "rings": [_simulation.as_json(ring) for ring in found]}
+            document = {
+                "simulated_from": reports.moment(now),
+                "rings": [forecast_reports.as_json(ring) for ring in found],
+            }
             self.stdout.write(json.dumps(document, indent=2))
         else:
-            self._tell([_simulation.lines(ring) for ring in found], {})
+            self._tell([forecast_reports.lines(ring) for ring in found], {})
         if _simulation.fails(found, options):
             raise SystemExit(1)
 

@@ -1,0 +1,1 @@
+"""A bounded model of one ring, its workers and its verifiers, around the real planner and the real rules."""

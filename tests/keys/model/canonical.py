@@ -9,30 +9,58 @@
 - A wiped, unpublished key without tokens is forgotten.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 
-from tests.keys.model.rules import Rules
+from tests.keys.model.rules import Rules, told_once
 from tests.keys.model.world import Copy, Memory, Row, Rows, State, Worker
 
 LOST = -1
+Names = tuple[tuple[int, int], ...]
 
 
 def canonical(state: State, rules: Rules) -> State:
     """The state that stands for all states with the future of this one."""
-    kept = [_outgrown(row, rules) for row in state.rows if not _needless(row, rules)]
-    kept.sort(key=lambda row: (row.activates, row.published, row.kid))
-    names = {row.kid: place for place, row in enumerate(kept)}
-    rows = tuple(row if row.kid == place else row._replace(kid=place) for place, row in enumerate(kept))
-    workers = tuple(sorted((Worker(*_memories(worker, rows, names, rules)) for worker in state.workers), key=hash))
+    rows, names, asked_for = _rows(rules, state.rows)
+    workers = tuple(sorted((_worker(rules, worker, rows, names) for worker in state.workers), key=hash))
     renamed = state._replace(rows=rows, workers=workers)
-    asked_for = frozenset(row.kid for row in rows if _is_asked_for(row, rules))
     return renamed._replace(
-        promise=_renamed(state.promise, names, asked_for, set(promised_copies(renamed, rules))),
-        caches=_renamed(state.caches, names, asked_for, set(served_copies(renamed, rules))),
+        promise=_copy(state.promise, names, asked_for, promised_copies(renamed, rules)),
+        caches=_copy(state.caches, names, asked_for, served_copies(renamed, rules)),
     )
 
 
-def signing_view(rows: Rows, rules: Rules, age: int = 0) -> Rows:
+@told_once
+def _rows(rules: Rules, raw: Rows) -> tuple[Rows, Names, frozenset[int]]:
+    """The rows, how they were called before and are now, and those that somebody still asks for."""
+    kept = [_outgrown(row, rules) for row in raw if not _needless(row, rules)]
+    kept.sort(key=lambda row: (row.activates, row.published, row.kid))
+    rows = tuple(row if row.kid == place else row._replace(kid=place) for place, row in enumerate(kept))
+    asked_for = frozenset(row.kid for row in rows if _is_asked_for(row, rules))
+    return rows, tuple((row.kid, place) for place, row in enumerate(kept)), asked_for
+
+
+@told_once
+def _worker(rules: Rules, worker: Worker, rows: Rows, names: Names) -> Worker:
+    if worker == Worker():
+        return worker
+    known = dict(names)
+    signing, serving = (
+        memory and Memory(tuple(row._replace(kid=known.get(row.kid, LOST)) for row in memory.rows), memory.age)
+        for memory in worker
+    )
+    if signing is not None:
+        seen = signing_view(rules, signing.rows, signing.age)
+        signing = None if seen == signing_view(rules, rows, signing.age) else Memory(seen, signing.age)
+    if serving is not None:
+        present = serving_view(rules, rows, serving.age)
+        asked_for = {row.kid for row in present}
+        seen = tuple(row for row in serving_view(rules, serving.rows, serving.age) if row.kid in asked_for)
+        serving = None if seen == present else Memory(seen, serving.age)
+    return Worker(signing, serving)
+
+
+@told_once
+def signing_view(rules: Rules, rows: Rows, age: int = 0) -> Rows:
     """What a worker's signer sees of rows that were so until `age` ticks ago, for as long as it may."""
     last = max(rules.signing_memory - 1 - age, 0) + 2 * rules.skew
     usable = [row for row in rows if row.trusted and row.private]
@@ -49,10 +77,12 @@ def signing_view(rows: Rows, rules: Rules, age: int = 0) -> Rows:
         if row.activates <= last and (row.deactivates is None or row.deactivates > -rules.skew)
     )
     # A ring whose keys sign all later is not one without keys.
-    return seen or tuple(Row(row.kid, 0, last + 1, None, None, row.lifetime) for row in usable[-1:])
+    waiting = [row for row in usable if row.deactivates is None]
+    return seen or tuple(Row(row.kid, 0, last + 1, None, None, row.lifetime) for row in waiting)
 
 
-def serving_view(rows: Rows, rules: Rules, age: int = 0) -> Rows:
+@told_once
+def serving_view(rules: Rules, rows: Rows, age: int = 0) -> Rows:
     """What a worker's JWKS sees of rows that were so until `age` ticks ago, for as long as it may."""
     last = max(rules.serving_memory - age, 0) + 2 * rules.skew
     return tuple(
@@ -69,17 +99,16 @@ def serving_view(rows: Rows, rules: Rules, age: int = 0) -> Rows:
     )
 
 
-def promised_copies(state: State, rules: Rules) -> Iterator[Copy]:
+def promised_copies(state: State, rules: Rules) -> set[Copy]:
     """What the rows say themselves, now and by the right time."""
-    yield rules.jwks(serving_view(state.rows, rules), 0)
+    return {rules.jwks(serving_view(rules, state.rows), 0)}
 
 
-def served_copies(state: State, rules: Rules) -> Iterator[Copy]:
+def served_copies(state: State, rules: Rules) -> set[Copy]:
     """What a verifier may get now: from any worker, out of its memory and by a clock that may be off."""
-    present = serving_view(state.rows, rules)
-    for view in {worker.serving.rows if worker.serving else present for worker in state.workers}:
-        for drift in rules.drifts:
-            yield rules.jwks(view, drift)
+    present = serving_view(rules, state.rows)
+    views = {worker.serving.rows if worker.serving else present for worker in state.workers}
+    return {rules.jwks(view, drift) for view in views for drift in rules.drifts}
 
 
 def _within(tick: int | None, last: int, first: int) -> int | None:
@@ -111,22 +140,12 @@ def _is_asked_for(row: Row, rules: Rules) -> bool:
     return row.trusted and (out or row.deactivates is None or row.deactivates > rules.ended)
 
 
-def _memories(worker: Worker, rows: Rows, names: Mapping[int, int], rules: Rules) -> Iterator[Memory | None]:
-    for memory, view in zip(worker, (signing_view, serving_view), strict=True):
-        if memory is None:
-            yield None
-        else:
-            there = tuple(
-                row if row.kid == names.get(row.kid) else row._replace(kid=names.get(row.kid, LOST))
-                for row in memory.rows
-            )
-            yield None if there == view(rows, rules, memory.age) else Memory(there, memory.age)
-
-
-def _renamed(copy: Copy | None, names: Mapping[int, int], asked_for: frozenset[int], as_new: set[Copy]) -> Copy | None:
+def _copy(copy: Copy | None, names: Names, asked_for: frozenset[int], as_new: Iterable[Copy]) -> Copy | None:
     """A copy that one could get just so now may as well have been got now: its age is nought."""
     if copy is None:
         return None
-    held = frozenset(names[kid] for kid in copy.held if kid in names) & asked_for
-    gone = frozenset(names[kid] for kid in copy.gone if kid in names) & asked_for
-    return Copy(held, gone) if Copy(held, gone) in as_new else Copy(held, gone, copy.age)
+    known = dict(names)
+    held = frozenset(known[kid] for kid in copy.held if kid in known) & asked_for
+    gone = frozenset(known[kid] for kid in copy.gone if kid in known) & asked_for
+    new = Copy(held, gone)
+    return new if new in as_new else Copy(held, gone, copy.age)

@@ -1,10 +1,8 @@
 """The property: who signs, with what, and that every verifier has the key of every token that is out."""
 
-from collections.abc import Iterator
-
 from keys.errors import LifetimeTooLong
 from tests.keys.model.canonical import signing_view
-from tests.keys.model.rules import Rules
+from tests.keys.model.rules import Rules, told_once
 from tests.keys.model.world import Copy, InvariantBrokenError, Row, Rows, State, bare
 
 
@@ -17,34 +15,34 @@ def settled(state: State, rules: Rules) -> State:
     Raises:
         InvariantBrokenError: two sign by the same clock, or none does, or a verifier refuses a token.
     """
-    signed = _signed(state, rules)
-    _verified(signed, rules)
+    memories = frozenset(worker.signing and worker.signing.rows for worker in state.workers)
+    signed = state._replace(rows=_signed(rules, state.rows, memories))
+    _verified(signed)
     return signed
 
 
-def _signed(state: State, rules: Rules) -> State:
-    """Every worker signs for as long as it may, by every clock within the skew."""
-    if len(rules.active(bare(state.rows))) > 1:
+@told_once
+def _signed(rules: Rules, present: Rows, memories: frozenset[Rows | None]) -> Rows:
+    """The rows once every worker has signed for as long as it may, by every clock within the skew.
+
+    Arguments:
+        memories: what the workers sign by; None is what the rows say.
+    """
+    if len(rules.active(bare(present))) > 1:
         raise InvariantBrokenError("two signers by the rows")
-    rows = {row.kid: row for row in state.rows}
+    rows = {row.kid: row for row in present}
     for drift in rules.drifts:
         kids = set()
-        for memory, fresh in _memories(state, rules):
+        for remembered in memories:
+            memory = signing_view(rules, present) if remembered is None else remembered
             kid = _signer(memory, rules, drift)
             if kid is None or kid not in rows or not rows[kid].trusted:
                 continue  # by what it remembers no key was trusted, or one that is compromised by now
             kids.add(kid)
-            rows[kid] = _with_token(rows[kid], memory, rules, drift=drift, right=fresh and drift == 0)
+            rows[kid] = _with_token(rows[kid], memory, rules, drift=drift, right=remembered is None and drift == 0)
         if len(kids) > 1:
             raise InvariantBrokenError(f"two workers whose clocks agree on {drift:+} sign with {sorted(kids)}")
-    return state._replace(rows=tuple(rows[row.kid] for row in state.rows))
-
-
-def _memories(state: State, rules: Rules) -> Iterator[tuple[Rows, bool]]:
-    """What the workers sign by, each only once, and whether the rows say so still."""
-    present = signing_view(state.rows, rules)
-    for memory in {worker.signing for worker in state.workers}:
-        yield (present, True) if memory is None else (memory.rows, False)
+    return tuple(rows[row.kid] for row in present)
 
 
 def _signer(memory: Rows, rules: Rules, drift: int) -> int | None:
@@ -68,7 +66,7 @@ def _with_token(row: Row, memory: Rows, rules: Rules, *, drift: int, right: bool
     )
 
 
-def _verified(state: State, rules: Rules) -> None:
+def _verified(state: State) -> None:
     for row in state.rows:
         if not row.trusted:
             continue

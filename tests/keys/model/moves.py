@@ -8,7 +8,7 @@ from tests.keys.model.edits import edited
 from tests.keys.model.holding import settled
 from tests.keys.model.passing import later
 from tests.keys.model.rules import Rules
-from tests.keys.model.world import KEYS, State, Worker, bare
+from tests.keys.model.world import State, Worker, bare
 
 Move = tuple[str, State]
 
@@ -19,19 +19,29 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
     Raises:
         InvariantBrokenError: a move leads to what must never be.
     """
-    for name, after in _moves(state, rules):
-        yield name, settled(canonical(after, rules), rules)
+    for name, raw in raw_moves(state, rules):
+        yield name, after_all(raw, rules)
 
 
-def _moves(state: State, rules: Rules) -> Iterator[Move]:
+def after_all(raw: State, rules: Rules) -> State:
+    """The state after a move once everybody has signed and verified, as the one that stands for its like.
+
+    Raises:
+        InvariantBrokenError: this must never be.
+    """
+    return settled(canonical(raw, rules), rules)
+
+
+def raw_moves(state: State, rules: Rules) -> Iterator[Move]:
+    """Every move, the passing of time first; the states after them are to be passed to `after_all`."""
     yield "a tick", later(state, rules)
     yield from _rotations(state, rules)
     yield from _losses(state, rules)
     yield from _changes(state, rules)
     yield from _readings(state)
-    for copy in set(promised_copies(state, rules)) - {state.promise}:
+    for copy in promised_copies(state, rules) - {state.promise}:
         yield "the verifier of the promise fetches", state._replace(promise=copy)
-    for copy in set(served_copies(state, rules)) - {state.caches}:
+    for copy in served_copies(state, rules) - {state.caches}:
         yield "a verifier fetches from a worker", state._replace(caches=copy)
 
 
@@ -46,7 +56,7 @@ def _rotations(state: State, rules: Rules) -> Iterator[Move]:
         name = "rotate --force" if force else "rotate"
         if mints > state.made:
             yield f"{name}: keys are made", state._replace(made=mints)
-        elif steps and mints + sum(row.trusted for row in rows) <= KEYS:
+        elif steps and mints + sum(row.trusted for row in rows) <= rules.keys:
             first = not rules.active(rows)
             kept = state._replace(rows=tuple(row for row in state.rows if row.trusted), made=0)
             yield f"{name}: applied", edited(kept, steps, rules, hasty=first)

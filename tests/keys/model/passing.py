@@ -25,8 +25,8 @@ def later(state: State, rules: Rules) -> State:
 def remembering(worker: Worker, before: Rows, rules: Rules) -> Worker:
     """A worker that has read the rows just before they change."""
     return Worker(
-        worker.signing or Memory(signing_view(before, rules), 0),
-        worker.serving or Memory(serving_view(before, rules), 0),
+        worker.signing or Memory(signing_view(rules, before), 0),
+        worker.serving or Memory(serving_view(rules, before), 0),
     )
 
 

@@ -3,9 +3,11 @@
 `Rules` remembers what it was told, since a search asks the same thing very often.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any, TypeVar
 
 from keys import planning, policy, signer, timetable
 from keys.algorithms import Purpose
@@ -13,8 +15,10 @@ from keys.models import KeyPair, KeyRing
 from keys.planning import KeyFacts, Step
 from keys.policy import JWKS_REFRESH, KeyPolicy, Periods
 from keys.timetable import KeyState, Timetable
-from tests.keys.model.world import Copy, Row, Rows
+from tests.keys.model.world import KEYS, Copy, Row, Rows
 
+Answer = TypeVar("Answer")
+MOST_ANSWERS = 200_000
 TICK = timedelta(seconds=2.5)
 PRESENT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 AROUND = Periods(signer_ttl=2 * TICK, jwks_max_age=TICK, jwks_outage=2 * TICK)
@@ -74,12 +78,30 @@ def plan(rows: Rows, held: KeyPolicy, around: Periods, *, force: bool) -> tuple[
     return planning.plan_rotation(facts, purpose=Purpose.SIGN, policy=held, around=around, now=PRESENT, force=force)
 
 
+def told_once(rule: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Remember what a method of `Rules`, or a function whose first argument they are, has said."""
+
+    @wraps(rule)
+    def told(rules: "Rules", *asked: Hashable, **named: Hashable) -> Answer:
+        question = (rule, asked, *named.values())
+        try:
+            answer: Answer = rules.answers[question]
+        except KeyError:
+            if len(rules.answers) > MOST_ANSWERS:
+                rules.answers.clear()
+            answer = rules.answers[question] = rule(rules, *asked, **named)
+        return answer
+
+    return told
+
+
 class Rules:
     """What the real rules say of rows at the present moment.
 
     Arguments:
         policies: the policies that the ring may have; all share their skew and their leeway.
         around: the process's periods.
+        keys: how many keys there may be at a time; a plan that would make more of them isn't carried out.
         memory: for how long workers sign from memory; the signer's TTL unless a worker is to be broken.
     """
 
@@ -88,9 +110,10 @@ class Rules:
         policies: tuple[KeyPolicy, ...] = POLICIES,
         around: Periods = AROUND,
         *,
+        keys: int = KEYS,
         memory: timedelta | None = None,
     ) -> None:
-        self.policies, self.around = policies, around
+        self.policies, self.around, self.keys = policies, around, keys
         self.skew = ticks(policies[0].clock_skew)
         self.leeway = ticks(policies[0].verifier_leeway)
         self.propagation = ticks(min(held.propagation for held in policies))
@@ -101,20 +124,16 @@ class Rules:
         self.long_ago = -ticks(max(held.rotation_period for held in policies))
         self.ended = -(self.signing_memory + 2 * self.skew)
         self.drifts = (-self.skew, 0, self.skew)
-        self._steps: dict[tuple[Rows, int, bool], tuple[Step, ...]] = {}
-        self._signers: dict[tuple[Rows, int], int | None] = {}
-        self._seen: dict[tuple[Rows, int], Copy] = {}
+        self.answers: dict[Hashable, Any] = {}
 
     def faults(self) -> list[str]:
         """What the real rules have against the policies."""
         return [fault for held in self.policies for fault in policy.faults(held, self.around)]
 
+    @told_once
     def steps(self, rows: Rows, held: int, *, force: bool) -> tuple[Step, ...]:
         """What a rotation would do now."""
-        asked = (rows, held, force)
-        if asked not in self._steps:
-            self._steps[asked] = plan(rows, self.policies[held], self.around, force=force)
-        return self._steps[asked]
+        return plan(rows, self.policies[held], self.around, force=force)
 
     def losses(self, rows: Rows, kids: Iterable[int]) -> tuple[Step, ...]:
         """What a compromise of these keys would do now."""
@@ -124,16 +143,15 @@ class Rules:
         """Which keys sign now by the rows and the right time."""
         return [row.kid for row in rows if timetable.state_at(times_of(row), PRESENT) is KeyState.ACTIVE]
 
+    @told_once
     def signer(self, rows: Rows, drift: int) -> int | None:
         """Which key a worker signs with whose memory says this, and whose clock is off by so much."""
-        asked = (rows, drift)
-        if asked not in self._signers:
-            usable = [(str(row.kid), times_of(row)) for row in rows if row.trusted and row.private]
-            kid = timetable.signing_key(usable, moment(drift), skew=self.skew * TICK)
-            if kid is not None:
-                self._check_lifetime(next(row for row in rows if str(row.kid) == kid), drift)
-            self._signers[asked] = None if kid is None else int(kid)
-        return self._signers[asked]
+        usable = [(str(row.kid), times_of(row)) for row in rows if row.trusted and row.private]
+        kid = timetable.signing_key(usable, moment(drift), skew=self.skew * TICK)
+        if kid is None:
+            return None
+        self._check_lifetime(next(row for row in rows if str(row.kid) == kid), drift)
+        return int(kid)
 
     def _check_lifetime(self, row: Row, drift: int) -> None:
         """Raises LifetimeTooLong where the key may not sign for as long as its row says."""
@@ -141,12 +159,10 @@ class Rules:
         key.ring = KeyRing(clock_skew=self.skew * TICK)
         signer.check_lifetime(key, expires_at=moment(drift + row.lifetime), now=moment(drift))
 
+    @told_once
     def jwks(self, rows: Rows, drift: int) -> Copy:
         """What a worker serves whose memory says this, and whose clock is off by so much."""
-        asked = (rows, drift)
-        if asked not in self._seen:
-            skew, clock = self.skew * TICK, moment(drift)
-            held = frozenset(row.kid for row in rows if timetable.is_published(times_of(row), clock, skew=skew))
-            late = frozenset(row.kid for row in rows if row.published <= drift + self.skew)
-            self._seen[asked] = Copy(held, late - held)
-        return self._seen[asked]
+        skew, clock = self.skew * TICK, moment(drift)
+        held = frozenset(row.kid for row in rows if timetable.is_published(times_of(row), clock, skew=skew))
+        late = frozenset(row.kid for row in rows if row.published <= drift + self.skew)
+        return Copy(held, late - held)

@@ -7,19 +7,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from keys import planning, signer, timetable
-from keys.planning import KeyFacts, Mint, SetEnd
+from keys.planning import Mint
 from keys.policy import KeyPolicy
-from keys.timetable import Timetable
-from tests.keys.model.rules import POLICY, TICK, Rules
+from tests.keys.model.broken_rules import minted_when_it_is_needed, no_time, published_only_while_it_signs
+from tests.keys.model.rules import POLICIES, POLICY, TICK, Rules
 from tests.keys.model.search import BrokenStoryError, search
 from tests.keys.model.world import State
 
+DEEP = 400_000
 SOON = 20_000
 """A broken rule has to be found within so many states: seconds."""
-
-
-def no_time(*_: object) -> timedelta:
-    return timedelta(0)
 
 
 @pytest.mark.spec("keys.md The invariant: every interleaving for 3 keys, 3 workers and 2 verifiers")
@@ -75,23 +72,10 @@ def test_a_signer_that_remembers_past_its_ttl_is_found_broken(ticks: int) -> Non
     assert "two workers whose clocks agree" in story_that_breaks(Rules((POLICY,), memory=ticks * TICK))
 
 
-def published_only_while_it_signs(times: Timetable, now: datetime, *, skew: timedelta) -> bool:
-    end = times.deactivates_at
-    return times.compromised_at is None and now + skew >= times.published_at and (end is None or now < end)
-
-
 @pytest.mark.spec("keys.md The invariant (b): negative control: a JWKS that drops a key early")
 def test_a_jwks_that_drops_a_key_early_is_found_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timetable, "is_published", published_only_while_it_signs)
     assert "refuses a token" in story_that_breaks()
-
-
-def minted_when_it_is_needed(
-    waiting: KeyFacts, policy: KeyPolicy, now: datetime, *, force: bool
-) -> tuple[Mint, SetEnd]:
-    takeover = now + 3 * TICK
-    end = SetEnd(waiting.kid, takeover, takeover + policy.retention(waiting.max_lifetime))
-    return Mint(Timetable(now, takeover), policy.max_token_lifetime), end
 
 
 @pytest.mark.spec("keys.md The invariant (a): negative control: a standby that is minted too late")
@@ -118,3 +102,21 @@ def test_a_plan_with_a_gap_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(planning, "_first_keys", with_a_gap)
     assert "the database refuses" in story_that_breaks()
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+@pytest.mark.spec("keys.md The invariant: every interleaving, with compromises and changed policies")
+@pytest.mark.parametrize(
+    ("start", "policies"),
+    [(State(losses=1), (POLICY,)), (State(changes=1), POLICIES), (State(losses=2, changes=2), POLICIES)],
+    ids=["a compromise", "a changed policy", "two of each"],
+)
+def test_every_history_with_surprises_keeps_the_invariant(
+    start: State, policies: tuple[KeyPolicy, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = Rules(policies)
+    assert rules.faults() == []
+    explored = search(start, rules, most_states=DEEP)
+    with capsys.disabled():
+        print(f"\nmodel of a ring, {start.losses} losses, {start.changes} changes: {explored}")  # noqa: T201

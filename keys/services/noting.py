@@ -4,12 +4,12 @@ A request adds to the memory and waits for nobody; nothing that is noted here ca
 writes about once a minute. A worker that is killed takes its last minute with it.
 """
 
-import atexit
 import logging
 import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from multiprocessing.util import Finalize
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
@@ -32,18 +32,22 @@ class Scribe:
 
     def __init__(self, every: timedelta = ROUND) -> None:
         self._every = every
-        self.forget()
+        self._begin()
 
-    def forget(self) -> None:
-        """Drop everything, and have the thread end; in a process that was forked it stayed in the parent."""
-        before: threading.Event | None = getattr(self, "_ended", None)
-        if before is not None:
-            before.set()
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._at_the_end: Finalize | None = None
         self._signatures = SignatureNotes()
         self._fetches = FetchNotes()
+
+    def forget(self) -> None:
+        """Drop everything, and have the thread end; in a process that was forked it stayed in the parent."""
+        self._ended.set()
+        if self._at_the_end is not None:
+            self._at_the_end.cancel()
+        self._begin()
 
     def signed(self, key: KeyPair, *, at: datetime) -> None:
         """Note that a key signed a token.
@@ -114,6 +118,8 @@ class Scribe:
                 self._start()
 
     def _start(self) -> None:
+        if self._at_the_end is None:  # a worker ends as multiprocessing does, without the functions of atexit
+            self._at_the_end = Finalize(None, self.write_the_last, exitpriority=1)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(self._ended,), name="signet-evidence", daemon=True)
             try:
@@ -147,4 +153,3 @@ class Scribe:
 
 scribe = Scribe()
 os.register_at_fork(after_in_child=scribe.forget)
-atexit.register(scribe.write_the_last)

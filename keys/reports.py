@@ -1,8 +1,10 @@
 """How commands and the admin tell of rings, keys and steps: as words and as JSON."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
+from keys.drill import Reaction
 from keys.evidence import Behind, Propagation
 from keys.models import KeyPair, KeyRing
 from keys.planning import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
@@ -10,6 +12,7 @@ from keys.selectors import timetable_of
 from keys.services.compromise import CompromiseReport
 from keys.services.rotation import NextTakeover
 from keys.timetable import state_at
+from realms.spans import roughly
 
 
 def moment(when: datetime | None) -> str | None:
@@ -172,3 +175,50 @@ def not_propagated(until: datetime) -> str:
     return (
         f"The successor has not propagated: verifiers with a cached JWKS may refuse its tokens until {moment(until)}."
     )
+
+
+def followers(report: CompromiseReport) -> list[str]:
+    """How soon each kind of verifier follows, a line each; empty where nobody verifies offline."""
+    if not report.verifiers:
+        return []
+    lines = [f"  {kind.profile.title}: {in_time(kind)}" for kind in report.verifiers]
+    return ["How soon verifiers follow, at worst:", *lines]
+
+
+def in_time(kind: Reaction) -> str:
+    """How soon one kind of verifier follows, as a clause."""
+    return f"drops the key {drops(kind)}, accepts the successor {accepts(kind)}"
+
+
+def drops(kind: Reaction) -> str:
+    """When a kind of verifier drops the compromised key."""
+    if kind.drops is not None:
+        return f"within {at_most(kind.drops)}"
+    return "when it is restarted or meets an unknown kid" if kind.profile.refetches else "only when it is restarted"
+
+
+def accepts(kind: Reaction) -> str:
+    """When a kind of verifier accepts the successor."""
+    if kind.accepts is None:
+        return "only when it is restarted"
+    return f"within {at_most(kind.accepts)}" if kind.accepts else "at once"
+
+
+def at_most(length: timedelta) -> str:
+    """A length of time in whole seconds, rounded up; a long one also in its largest unit."""
+    said = f"{_rounded_up(length)} s"
+    return f"{said} ({roughly(length)})" if length >= timedelta(hours=1) else said
+
+
+def _rounded_up(length: timedelta) -> int:
+    return math.ceil(length.total_seconds())
+
+
+def reaction_as_json(kind: Reaction) -> dict[str, Any]:
+    """How soon one kind of verifier follows; null where time alone doesn't help."""
+    return {
+        "name": kind.profile.name,
+        "title": kind.profile.title,
+        "drops_seconds": None if kind.drops is None else _rounded_up(kind.drops),
+        "accepts_seconds": None if kind.accepts is None else _rounded_up(kind.accepts),
+    }

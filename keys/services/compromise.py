@@ -7,13 +7,16 @@ from datetime import datetime
 from django.db import transaction
 
 from keys import hooks
-from keys.algorithms import PUBLISHED_PURPOSES, Purpose
+from keys.algorithms import PUBLISHED_PURPOSES, SIGNING_PURPOSES, Purpose
+from keys.drill import Reaction, reactions
 from keys.errors import CompromiseRefused
+from keys.evidence import tokens_signed_since
 from keys.models import KeyPair
 from keys.planning import Succession, plan_compromise, succession, whole_ring
 from keys.selectors import database_clock, facts_of, keys_of, policy_of
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.rotation import Clock
+from keys.verifier_profiles import verifier_profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,20 @@ class CompromiseReport:
         successor: the kid that signs from now on; None where the next rotation has to make one.
         propagated_at: until then verifiers with a cached JWKS may refuse the successor's tokens; None
             where it has propagated, or is not there yet, or where nobody verifies offline.
-        impact: what is hit at most, by name.
+        impact: what is hit at most, by name; the tokens are those that these keys signed and that may still be good.
+        verifiers: how soon each known kind of verifier follows, at worst; empty where nobody verifies offline.
     """
 
     condemned: tuple[str, ...]
     successor: str | None
     propagated_at: datetime | None
     impact: Mapping[str, int]
+    verifiers: tuple[Reaction, ...]
+
+    @property
+    def to_restart(self) -> tuple[Reaction, ...]:
+        """The kinds of verifiers that time alone doesn't help."""
+        return tuple(kind for kind in self.verifiers if kind.wants_a_restart)
 
 
 def compromise(
@@ -96,6 +106,7 @@ def _report(key: KeyPair, condemned: frozenset[str], moment: datetime) -> Compro
 
 def _describe(key: KeyPair, condemned: frozenset[str], then: Succession, moment: datetime) -> CompromiseReport:
     published = Purpose(key.ring.purpose) in PUBLISHED_PURPOSES
+    signs = Purpose(key.ring.purpose) in SIGNING_PURPOSES
     propagated_at = None
     if then.signer is not None and published:
         propagated_at = then.signer.times.published_at + policy_of(key.ring).propagation
@@ -103,5 +114,18 @@ def _describe(key: KeyPair, condemned: frozenset[str], then: Succession, moment:
         condemned=tuple(sorted(condemned)),
         successor=then.signer.kid if then.signer else None,
         propagated_at=propagated_at if propagated_at and propagated_at > moment else None,
-        impact=hooks.impact_of_compromise(key.realm_id, moment),
+        impact=_impact(key, condemned, moment) if signs else hooks.impact_of_compromise(key.realm_id, moment),
+        verifiers=_verifiers(then, moment) if published else (),
     )
+
+
+def _impact(key: KeyPair, condemned: frozenset[str], moment: datetime) -> dict[str, int]:
+    """What the apps above count, and the tokens of these keys that may not have expired yet."""
+    longest = max(KeyPair.objects.filter(ring_id=key.ring_id, kid__in=condemned).values_list("max_lifetime", flat=True))
+    signed = tokens_signed_since(condemned, moment - longest, realm_id=key.realm_id)
+    return {**hooks.impact_of_compromise(key.realm_id, moment), "tokens": sum(signed.values())}
+
+
+def _verifiers(then: Succession, moment: datetime) -> tuple[Reaction, ...]:
+    successor = then.signer.times if then.signer else None
+    return reactions(verifier_profiles(), successor=successor, declared_at=moment)

@@ -10,7 +10,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from keys import forecast_reports
+from keys import forecast_reports, reports
+from keys.drill import Reaction
 from keys.evidence import Propagation
 from keys.forecast import Forecast
 from keys.models import KeyPair
@@ -104,6 +105,18 @@ def badge(state: KeyState) -> SafeString:
 def about(length: timedelta) -> str:
     """A length of time in its largest unit."""
     return roughly(length)
+
+
+@register.filter
+def drops_in_words(kind: Reaction) -> str:
+    """When a kind of verifier drops a compromised key."""
+    return reports.drops(kind)
+
+
+@register.filter
+def accepts_in_words(kind: Reaction) -> str:
+    """When a kind of verifier accepts the successor."""
+    return reports.accepts(kind)
 
 
 @register.filter

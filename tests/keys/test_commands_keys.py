@@ -1,5 +1,7 @@
 """manage.py compromise_key, rewrap_keys and add_ring."""
 
+from datetime import timedelta
+
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import LazySettings
@@ -11,9 +13,10 @@ from keys import algorithms, hooks
 from keys.errors import HostClockOff, RingBusy
 from keys.management.commands import add_ring as add_ring_command
 from keys.management.commands import compromise_key as compromise_command
-from keys.models import KeyPair, KeyRing
+from keys.models import KeyPair, KeyRing, SignatureCount
 from keys.services.rewrapping import sealed_by
 from keys.services.rotation import rotate
+from keys.verifier_profiles import verifier_profiles
 from realms.models import Realm
 from tests.conftest import ACTOR
 from tests.keys.commands import run
@@ -45,8 +48,9 @@ def test_a_key_is_declared_compromised(ring: KeyRing) -> None:
     lines = ran.out.splitlines()
     assert lines[0] == f"Distrusted: {signer}"
     assert lines[1] == "Hit at most: 3 live grants"
-    assert lines[2] == f"Signs from now on: {standby}"
-    assert lines[3].startswith(
+    assert lines[2] == "Hit at most: 0 tokens"
+    assert lines[3] == f"Signs from now on: {standby}"
+    assert lines[4].startswith(
         "The successor has not propagated: verifiers with a cached JWKS may refuse its tokens until"
     )
     assert trusted()[0] == standby
@@ -65,8 +69,33 @@ def test_a_dry_run_says_what_is_hit_and_changes_nothing(ring: KeyRing) -> None:
     document = run("compromise_key", before[0], "--dry-run", "--json").json
     assert document["dry_run"] is True
     assert (document["condemned"], document["successor"]) == ([before[0]], before[1])
-    assert document["impact"] == {"live grants": 3}
+    assert document["impact"] == {"live grants": 3, "tokens": 0}
     assert trusted() == before
+
+
+@pytest.mark.spec("issue 5: --dry-run: how many tokens, and how soon each verifier class follows")
+def test_a_dry_run_counts_tokens_and_says_how_soon_verifiers_follow(ring: KeyRing) -> None:
+    key, _ = KeyPair.objects.order_by("activates_at")
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for ago, signed in ((0, 5), (24 * 7, 3), (24 * 7 + 2, 100)):
+        SignatureCount.objects.create(key=key, hour=hour - timedelta(hours=ago), signatures=signed)
+    ran = run("compromise_key", key.kid, "--dry-run")
+    assert "Hit at most: 8 tokens" in ran.out, "the hour of the oldest that may still be good counts, none before it"
+    assert "How soon verifiers follow, at worst:" in ran.out
+    assert "  jose (Node.js): drops the key within 605 s, accepts the successor within 3" in ran.out
+    assert "drops the key only when it is restarted, accepts the successor only when it is restarted" in ran.out
+    told = {one["name"]: one for one in run("compromise_key", key.kid, "--dry-run", "--json").json["verifiers"]}
+    assert set(told) == {profile.name for profile in verifier_profiles()}
+    assert told["jose"]["drops_seconds"] == 605
+    assert 30 <= told["jose"]["accepts_seconds"] <= 35
+    assert (told["load-once"]["drops_seconds"], told["load-once"]["accepts_seconds"]) == (None, None)
+
+
+@pytest.mark.spec("keys.md Rings: the keys of a mac ring are never published")
+def test_nobody_outside_follows_a_key_that_is_never_published(mac_ring: KeyRing) -> None:
+    rotate(mac_ring, now=timezone.now(), actor=ACTOR)
+    document = run("compromise_key", trusted()[0], "--dry-run", "--json").json
+    assert (document["verifiers"], document["impact"]) == ([], {"live grants": 3})
 
 
 @pytest.mark.spec("keys.md compromise_key --whole-ring: both are replaced")

@@ -64,7 +64,7 @@ def signer_now(ring: KeyRing, clock: FakeClock) -> str | None:
 def test_the_signer_is_lost_and_the_standby_signs_at_once(ring: KeyRing, clock: FakeClock) -> None:
     _, signer, standby = three(ring)
     report = lose(signer, clock, reason="seen on a laptop")
-    assert report == CompromiseReport((signer.kid,), standby.kid, None, {})
+    assert report == CompromiseReport((signer.kid,), standby.kid, None, {"tokens": 0}, report.verifiers)
     assert signer_now(ring, clock) == standby.kid
     signer.refresh_from_db()
     assert state_at(timetable_of(signer), clock.now) is KeyState.COMPROMISED
@@ -204,7 +204,7 @@ def test_what_is_hit_is_added_up_over_the_apps_above(ring: KeyRing, clock: FakeC
 
     for hook in (first, first, second):
         hooks.register_impact(hook)
-    assert preview(three(ring)[1], clock=clock).impact == {"grants": 7, "clients": 1}
+    assert preview(three(ring)[1], clock=clock).impact == {"grants": 7, "clients": 1, "tokens": 0}
     assert asked == [(ring.realm_id, clock.now)]
 
 

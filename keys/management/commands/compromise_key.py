@@ -67,6 +67,7 @@ class Command(BaseCommand):
                 "successor": report.successor,
                 "propagated_at": reports.moment(report.propagated_at),
                 "impact": dict(report.impact),
+                "verifiers": [reports.reaction_as_json(reaction) for reaction in report.verifiers],
                 "steps": [reports.step_as_json(step, kid) for step, kid in made],
                 "error": failure or None,
             }
@@ -75,6 +76,8 @@ class Command(BaseCommand):
         verb = "Would distrust" if options["dry_run"] else "Distrusted"
         self.stdout.write(f"{verb}: {', '.join(report.condemned)}")
         for line in reports.consequences(report):
+            self.stdout.write(line)
+        for line in reports.followers(report):
             self.stdout.write(line)
         for step, kid in made:
             self.stdout.write(f"Then {reports.in_words(step, kid)}")

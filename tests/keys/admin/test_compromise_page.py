@@ -13,6 +13,7 @@ from keys import hooks
 from keys.errors import HostClockOff, RingBusy
 from keys.models import KeyPair, KeyRing
 from keys.services.compromise import compromise
+from keys.verifier_profiles import verifier_profiles
 from tests.keys.admin.pages import of_key, told, words
 from tests.keys.admin.test_rotation_page import rows
 from tests.keys.known_secrets import SECRET_B
@@ -45,7 +46,16 @@ def test_it_shows_what_is_condemned_who_signs_then_until_when_verifiers_may_refu
     assert active.kid in everything
     assert standby.kid in everything
     assert "until a new one is made" in everything
-    assert said.count("7 live grants") == 2
+    assert said.count("7 live grants, 0 tokens") == 2
+
+
+def test_it_shows_how_soon_each_kind_of_verifier_follows(operator: Browser, active: KeyPair) -> None:
+    said = words(operator.get(of_key(active, "compromise")))
+    for profile in verifier_profiles():
+        assert said.count(f" {profile.title} ") == 2
+    assert said.count("jose (Node.js) within 605 s at once") == 1, "the standby was published a minute ago"
+    assert said.count("jose (Node.js) within 605 s within 35 s") == 1, "the whole ring leaves none"
+    assert "kinds want a restart" in said
 
 
 def test_the_standby_signs_at_once_and_a_new_one_is_made(

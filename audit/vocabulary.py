@@ -18,6 +18,7 @@ class EventName(StrEnum):
     KEY_TAKEOVER_MOVED = "key.takeover_moved"
     KEY_LIFETIME_RAISED = "key.lifetime_raised"
     KEY_PRIVATE_WIPED = "key.private_wiped"
+    KEY_DESTROYED_BY_CUSTODIAN = "key.destroyed_by_custodian"
     KEY_COMPROMISED = "key.compromised"
     KEY_REOPENED = "key.reopened"
     KEY_END_SCHEDULED = "key.end_scheduled"

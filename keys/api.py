@@ -95,6 +95,7 @@ def sign_jwt(
         LifetimeTooLong: `exp` is missing, absurd, or past what the key may vouch for.
         KeysError: JSON can't hold the claims.
         MissingMasterSecret, SealBroken: the key can't be unsealed; answer 503.
+        CustodianUnreachable, CustodianRefused, CustodianNotConfigured: its custodian doesn't sign; answer 503.
     """
     key, private = signer.signing_key(_ring(realm, purpose, algorithm), now)
     expiry = claims.get("exp")
@@ -184,12 +185,13 @@ def public_jwks(realm: str, *, now: datetime) -> PublishedSet:
 
 
 def current_kid(*, realm: Realm, now: datetime, algorithm: str = "ES256", purpose: Purpose = Purpose.SIGN) -> str:
-    """The kid of the key that signs at a moment.
+    """The kid of the key that signs at a moment, once it is known that it can: a custodian may be asked first.
 
     Raises:
         NoSigningKey, UnknownRing, UnknownAlgorithm, MissingMasterSecret, SealBroken: as `sign_jwt`.
+        CustodianUnreachable, CustodianRefused, CustodianNotConfigured: as `sign_jwt`.
     """
-    return signer.signing_key(_ring(realm, purpose, algorithm), now)[0].kid
+    return signer.proven_key(_ring(realm, purpose, algorithm), now).kid
 
 
 def tagging_kid(*, realm: Realm, expires_at: datetime, at: datetime) -> str:

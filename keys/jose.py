@@ -4,6 +4,7 @@ The algorithm comes from the key's row or the client's, never from the token.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -23,12 +24,34 @@ from keys.foreign_keys import ENCRYPTIONS
 from keys.jwk import key_members
 
 
-class ModuleLattice(Signature):
-    """ML-DSA (RFC 9964), which PyJWT doesn't have: the key itself knows its parameter set."""
+class SignsElsewhere(ABC):
+    """A private half that is not here: a custodian signs with it."""
+
+    @abstractmethod
+    def signature(self, message: bytes) -> bytes:
+        """The signature of a message as a JWS holds it (RFC 7518 §3)."""
+
+
+class _OwnSignature(Signature):
+    """A signature that PyJWT doesn't know, behind its interface."""
 
     def prepare_key(self, key: Any) -> Any:
         """The key as it is."""
         return key
+
+    @staticmethod
+    def to_jwk(*_: Any) -> Any:
+        """Not offered: `keys.jwk` writes JWKs."""
+        raise TypeError("keys.jwk writes JWKs.")
+
+    @staticmethod
+    def from_jwk(*_: Any) -> Any:
+        """Not offered: `keys.jwk` reads JWKs."""
+        raise TypeError("keys.jwk reads JWKs.")
+
+
+class ModuleLattice(_OwnSignature):
+    """ML-DSA (RFC 9964), which PyJWT doesn't have: the key itself knows its parameter set."""
 
     def sign(self, msg: bytes, key: Any) -> bytes:
         """The signature with an empty context (RFC 9964 §4)."""
@@ -43,15 +66,17 @@ class ModuleLattice(Signature):
             return False
         return True
 
-    @staticmethod
-    def to_jwk(*_: Any) -> Any:
-        """Not offered: `keys.jwk` writes JWKs."""
-        raise TypeError("keys.jwk writes JWKs.")
 
-    @staticmethod
-    def from_jwk(*_: Any) -> Any:
-        """Not offered: `keys.jwk` reads JWKs."""
-        raise TypeError("keys.jwk reads JWKs.")
+class Elsewhere(_OwnSignature):
+    """The signatures of a private half that is not here."""
+
+    def sign(self, msg: bytes, key: SignsElsewhere) -> bytes:
+        """What the key's custodian answers."""
+        return key.signature(msg)
+
+    def verify(self, *_: Any) -> bool:
+        """Not offered: a public key is always here."""
+        raise TypeError("Verify with the public key.")
 
 
 _SIGNATURES: dict[str, Signature] = {
@@ -65,39 +90,43 @@ _SIGNATURES: dict[str, Signature] = {
 }
 
 
-def _library() -> jwt.PyJWS:
+def _library(signatures: Mapping[str, Signature]) -> jwt.PyJWS:
     """PyJWT with exactly the algorithms of the table: no `none`, no HS256."""
     library = jwt.PyJWS(algorithms=[])
     for row in ALGORITHMS:
         if Purpose.SIGN in row.purposes:
-            library.register_algorithm(row.name, _SIGNATURES[row.name])
+            library.register_algorithm(row.name, signatures[row.name])
     return library
 
 
-_JWS = _library()
+_JWS = _library(_SIGNATURES)
+_JWS_ELSEWHERE = _library(dict.fromkeys(_SIGNATURES, Elsewhere()))
 CONTENT_ENCRYPTIONS = ("A128GCM", "A256GCM")
 _JWE = jwe.JWERegistry(algorithms=(*ENCRYPTIONS, *CONTENT_ENCRYPTIONS))
 
 
-def sign(claims: Mapping[str, object], *, key: PrivateKeyTypes, algorithm: str, kid: str, typ: str) -> str:
+def sign(
+    claims: Mapping[str, object], *, key: PrivateKeyTypes | SignsElsewhere, algorithm: str, kid: str, typ: str
+) -> str:
     """A compact JWS over the claims (RFC 7515 §3.1).
 
     Arguments:
         claims: the payload, as JSON can hold it.
-        key: the private key.
+        key: the private key, or who signs with it.
         algorithm: the `alg` of the key's row.
         kid: the key's id; it always stands in the header.
         typ: the kind of token (RFC 8725 §3.11), such as `at+jwt`.
 
     Raises:
-        KeysError: JSON can't hold the claims (NaN, a lone surrogate, an object).
+        KeysError: JSON can't hold the claims (NaN, a lone surrogate, an object); or what a custodian says.
     """
     try:
         payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (TypeError, ValueError) as error:
         raise KeysError("The claims can't be written as JSON.") from error
+    library = _JWS_ELSEWHERE if isinstance(key, SignsElsewhere) else _JWS
     # PyJWT's type names the keys that it knows itself; ML-DSA's are passed through to ModuleLattice.
-    return _JWS.encode(payload, cast("RSAPrivateKey", key), algorithm=algorithm, headers={"kid": kid, "typ": typ})
+    return library.encode(payload, cast("RSAPrivateKey", key), algorithm=algorithm, headers={"kid": kid, "typ": typ})
 
 
 def verify_signature(token: CompactToken, *, key: PublicKeyTypes, algorithm: str) -> None:
@@ -114,9 +143,21 @@ def verify_signature(token: CompactToken, *, key: PublicKeyTypes, algorithm: str
     row = algorithm_named(algorithm)
     if token.algorithm not in {row.name, *row.aliases}:
         raise TokenRefused(f"The token says {token.algorithm[:32]!r}, and its key is one for {row.name}.")
-    signature = _SIGNATURES[row.name]
-    if not signature.verify(token.signing_input, signature.prepare_key(key), token.signature):
+    if not is_signature(token.signature, message=token.signing_input, key=key, algorithm=row.name):
         raise TokenRefused("The signature doesn't match.")
+
+
+def is_signature(signature: bytes, *, message: bytes, key: PublicKeyTypes, algorithm: str) -> bool:
+    """Whether some bytes are a key's signature of a message, in the form of a JWS (RFC 7518 §3).
+
+    Arguments:
+        signature: what claims to be one.
+        message: what it should be over.
+        key: the public key.
+        algorithm: the `alg` of the key's row.
+    """
+    known = _SIGNATURES[algorithm]
+    return known.verify(message, known.prepare_key(key), signature)
 
 
 def encrypt_jwt(token: str, *, key: PublicKeyTypes, algorithm: str, encryption: str, kid: str) -> str:

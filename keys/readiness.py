@@ -33,7 +33,7 @@ def readiness(now: datetime) -> Sequence[RingReadiness]:
 
 def _readiness(name: RingName, realm: str, now: datetime) -> RingReadiness:
     try:
-        signer.signing_key(name, now)
+        signer.proven_key(name, now)
     except KeysError as error:
         return RingReadiness(realm, name.purpose, name.algorithm, ready=False, detail=type(error).__name__)
     return RingReadiness(realm, name.purpose, name.algorithm, ready=True, detail="")

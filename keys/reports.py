@@ -115,8 +115,21 @@ def key_as_json(key: KeyPair, now: datetime) -> dict[str, Any]:
         "destroyed_at": moment(key.destroyed_at),
         "max_lifetime": seconds(key.max_lifetime),
         "custodian": key.custodian,
+        "private_half": custody_of(key),
         "public_jwk": key.public_jwk,
     }
+
+
+def custody_of(key: KeyPair) -> str:
+    """Where a private half is: "sealed", "remote", "destroyed", or "destroying" until its custodian confirms."""
+    if key.destroyed_at is not None:
+        return "destroying" if key.custodian_reference else "destroyed"
+    return "remote" if key.custodian_reference else "sealed"
+
+
+def custody_in_words(key: KeyPair) -> str:
+    """Who looks after a private half, and how."""
+    return f"{key.custodian}/{custody_of(key)}"
 
 
 def held_in_words(held: Propagation) -> str:

@@ -8,6 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.custodians import custodian_named
+from keys.custodians.local import LocalCustodian
 from keys.errors import UnknownKey, UnknownRing
 from keys.models import KeyPair, KeyRing
 from keys.planning import KeyFacts
@@ -191,9 +192,22 @@ def published_rows(slug: str, now: datetime) -> Sequence[KeyPair]:
     return found
 
 
+def awaiting_destruction(*, ring_id: int | None = None) -> Sequence[KeyPair]:
+    """Wiped keys that their custodian has yet to destroy; without their halves.
+
+    Arguments:
+        ring_id: only this ring's.
+    """
+    found = KeyPair.objects.filter(destroyed_at__isnull=False).exclude(custodian_reference="")
+    if ring_id is not None:
+        found = found.filter(ring_id=ring_id)
+    return list(found.select_related("realm").defer("sealed_private", "public_jwk").order_by("destroyed_at"))
+
+
 def newest_sealed_key() -> KeyPair | None:
-    """The youngest key of the installation whose private half is sealed, by which secrets are tried."""
-    return KeyPair.objects.filter(sealed_private__isnull=False).select_related("ring").order_by("-created_at").first()
+    """The youngest key of the installation that a master secret seals, by which secrets are tried."""
+    sealed = KeyPair.objects.filter(sealed_private__isnull=False, custodian=LocalCustodian.name)
+    return sealed.select_related("ring").order_by("-created_at").first()
 
 
 def unsealed_private(key: KeyPair) -> bytes:

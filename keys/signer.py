@@ -23,6 +23,8 @@ from keys.conf import periods
 from keys.dead_keys_file import dead_keys
 from keys.errors import DeadKeysUnreadable, LifetimeTooLong, NoSigningKey
 from keys.models import KeyPair
+from keys.remote_calls import remote_calls
+from keys.remote_keys import RemoteHalf, remote_half_of
 from keys.selectors import living_keys, timetable_of, unsealed_private
 from keys.timetable import signing_key
 
@@ -30,6 +32,9 @@ _AWAY = "The database can't be asked whether the signing key is still trusted."
 # After a failure nobody asks again for this long: while the database hangs, requests would queue behind
 # each other's time-outs before they get their 503.
 _RETRY_SECONDS = 1.0
+
+# An unsealed key, or the line to the custodian who keeps it.
+PrivateHalf = PrivateKeyTypes | bytes | RemoteHalf
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class RingName:
 class _Memory:
     keys: Sequence[KeyPair]
     read_at: float
-    private: dict[UUID, PrivateKeyTypes | bytes] = field(default_factory=dict)
+    private: dict[UUID, PrivateHalf] = field(default_factory=dict)
 
 
 class Signer:
@@ -68,19 +73,34 @@ class Signer:
             self._memories.clear()
             self._failed_at.clear()
 
-    def signing_key(self, name: RingName, now: datetime) -> tuple[KeyPair, PrivateKeyTypes | bytes]:
-        """The row that signs at a moment, and its unsealed private half.
+    def signing_key(self, name: RingName, now: datetime) -> tuple[KeyPair, PrivateHalf]:
+        """The row that signs at a moment, and its private half: unsealed, or with its custodian.
 
         Raises:
             NoSigningKey: none may sign, or the database can't be asked whether one still may.
             UnknownRing: the realm has no such ring.
             MissingMasterSecret, SealBroken: the key can't be unsealed.
+            CustodianUnreachable, CustodianRefused, CustodianNotConfigured: nor by its custodian.
         """
         memory = self._fresh(name, now)
         key = _signing(memory.keys, now)
         if key is None:
             raise NoSigningKey(f"No key of the ring {name.purpose} {name.algorithm} may sign now.")
         return key, self._private(memory, key)
+
+    def proven_key(self, name: RingName, now: datetime) -> KeyPair:
+        """The row that signs at a moment, once it is known that its private half can be used.
+
+        A custodian that keeps the key and hasn't signed with it within the TTL is asked for a signature.
+
+        Raises:
+            NoSigningKey, UnknownRing, MissingMasterSecret, SealBroken: as `signing_key`.
+            CustodianUnreachable, CustodianRefused, CustodianNotConfigured: it doesn't sign.
+        """
+        key, private = self.signing_key(name, now)
+        if isinstance(private, RemoteHalf):
+            private.prove()
+        return key
 
     def tag(self, name: RingName, kid: str, message: bytes, now: datetime) -> bytes | None:
         """The HMAC-SHA256 of a message under one key of a mac ring; None where the key isn't trusted.
@@ -132,13 +152,24 @@ class Signer:
         known = before.private if before is not None else {}
         return _Memory(keys, read_at, {key.pk: known[key.pk] for key in keys if key.pk in known})
 
-    def _private(self, memory: _Memory, key: KeyPair) -> PrivateKeyTypes | bytes:
-        """Unsealed when it is first needed, so that a standby stays sealed until it takes over."""
+    def _private(self, memory: _Memory, key: KeyPair) -> PrivateHalf:
+        """Unsealed when it is first needed, so that a standby stays sealed until it takes over.
+
+        The lock is not held: a custodian may take its time.
+        """
         private = memory.private.get(key.pk)
         if private is None:
-            private = private_from_bytes(algorithm_named(key.ring.algorithm), unsealed_private(key))
+            private = self._remote(key) if key.custodian_reference else _unsealed(key)
             memory.private[key.pk] = private
         return private
+
+    def _remote(self, key: KeyPair) -> RemoteHalf:
+        return remote_half_of(key, monotonic=self._monotonic)
+
+
+def _unsealed(key: KeyPair) -> PrivateKeyTypes | bytes:
+    blob = remote_calls.ask(key.custodian, lambda: unsealed_private(key), kid=key.kid)
+    return private_from_bytes(algorithm_named(key.ring.algorithm), blob)
 
 
 def _signing(keys: Sequence[KeyPair], now: datetime) -> KeyPair | None:

@@ -13,6 +13,7 @@ from keys.algorithms import Purpose
 from keys.models import KeyRing
 from keys.published_set import published_sets
 from keys.services.noting import scribe
+from keys.remote_calls import remote_calls
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from keys.signer import signer
@@ -44,6 +45,7 @@ def _empty_memories() -> Iterator[None]:
     published_sets.forget()
     scribe.forget()
     dead_keys_file.forget()
+    remote_calls.forget()
     yield
     signer.forget()
     published_sets.forget()

@@ -93,16 +93,17 @@ def _update(ring: KeyRing, step: Step, now: datetime) -> None:
         case Finish(deactivates_at=end, unpublishes_at=gone):
             rows.update(deactivates_at=end, unpublishes_at=gone, ends_ring=True)
         case Withdraw():
-            rows.update(withdrawn_at=now, sealed_private=None, custodian_reference="", destroyed_at=now)
+            rows.update(withdrawn_at=now, sealed_private=None, destroyed_at=now)
         case Reopen():
             rows.update(deactivates_at=None, unpublishes_at=None)
         case RaiseLifetime(max_lifetime=lifetime):
             rows.update(max_lifetime=lifetime)
         case Wipe():
-            rows.update(sealed_private=None, custodian_reference="", destroyed_at=now)
+            # A reference stays until the custodian has confirmed: keys.services.destruction.
+            rows.update(sealed_private=None, destroyed_at=now)
         case Condemn():
             # The private half goes with the trust: nobody may ever use it again. It may be gone already.
-            rows.filter(destroyed_at=None).update(sealed_private=None, custodian_reference="", destroyed_at=now)
+            rows.filter(destroyed_at=None).update(sealed_private=None, destroyed_at=now)
             rows.update(compromised_at=now)
 
 

@@ -16,7 +16,8 @@ from keys.policy import KeyPolicy, validated
 from keys.selectors import database_clock, facts_of, policy_of
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.burial import bury, preview_burial
-from keys.services.minting import Material, make_material, prove_master_secret
+from keys.services.destruction import destroy_kept
+from keys.services.minting import Material, discard, make_material, prove_master_secret
 from keys.services.transitions import note_transitions
 
 Clock = Callable[[], datetime]
@@ -66,25 +67,29 @@ def rotate(
         MissingMasterSecret, SealBroken: stored keys can't be unsealed; nothing was minted over them.
         RingBusy: the ring's row could not be locked in time.
         WeakPolicy: the ring's policy would break the invariant.
+        CustodianUnreachable, CustodianRefused, CustodianNotConfigured: no key can be made; nothing was minted.
     """
     policy = validated(policy_of(ring), periods())
     moment = clock()
     _compare_clocks(now, moment, policy)
     buried = bury(ring, moment=moment, actor=actor)
     materials: list[Material] = []
-    steps: tuple[Step, ...]
-    while True:
-        steps = _plan(ring, policy, moment, force=force)
-        _supply(ring, steps, materials)
-        with transaction.atomic():
-            locked = lock_ring(ring.pk)
-            policy, moment = validated(policy_of(locked), periods()), clock()
-            steps = _plan(locked, policy, moment, force=force)
-            if _mints(steps) <= len(materials):
-                done = apply_steps(locked, steps, materials=materials, now=moment, actor=actor, reason=reason)
-                note_transitions(locked, now=moment)
-                return RotationReport([*buried, *done], next_takeover(ring.pk, moment))
-        ring = locked  # it has changed since the caller read it, and what is made next is for what it is now
+    try:
+        while True:
+            steps = _plan(ring, policy, moment, force=force)
+            _supply(ring, steps, materials)
+            with transaction.atomic():
+                ring = lock_ring(ring.pk)
+                policy, moment = validated(policy_of(ring), periods()), clock()
+                steps = _plan(ring, policy, moment, force=force)
+                suitable = [material for material in materials if material.suits(ring)]
+                if _mints(steps) <= len(suitable):
+                    done = apply_steps(ring, steps, materials=suitable, now=moment, actor=actor, reason=reason)
+                    note_transitions(ring, now=moment)
+                    return RotationReport([*buried, *done], next_takeover(ring.pk, moment))
+    finally:
+        discard(ring, materials)
+        destroy_kept(ring.pk, now=moment)
 
 
 def preview(ring: KeyRing, *, now: datetime, force: bool = False, clock: Clock = database_clock) -> RotationReport:
@@ -140,10 +145,11 @@ def _mints(steps: Sequence[Step]) -> int:
 
 def _supply(ring: KeyRing, steps: Sequence[Step], materials: list[Material]) -> None:
     """Make the keys that a plan lacks, once the stored ones are known to open."""
-    missing = _mints(steps) - len(materials)
+    missing = _mints(steps) - sum(material.suits(ring) for material in materials)
     if missing > 0:
         prove_master_secret(_keys(ring.pk))
-        materials.extend(make_material(ring) for _ in range(missing))
+        for _ in range(missing):
+            materials.append(make_material(ring))  # noqa: PERF401  (one that was made is known even if the next isn't)
 
 
 def _compare_clocks(host: datetime, database: datetime, policy: KeyPolicy) -> None:

@@ -6,7 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from keys import reports
-from keys.algorithms import Purpose
+from keys.algorithms import Custody, Purpose
+from keys.custodians import CUSTODIANS
 from keys.errors import KeysError
 from keys.management.commands._arguments import WRONG_USAGE, known_algorithm, realm_named
 from keys.services.rings import add_ring
@@ -31,6 +32,19 @@ class Command(BaseCommand):
             default=Purpose.SIGN,
             help="what its keys are for",
         )
+        parser.add_argument(
+            "--custodian",
+            choices=[custodian.name for custodian in CUSTODIANS],
+            default="local",
+            help="who looks after the private halves",
+        )
+        parser.add_argument(
+            "--custody",
+            type=Custody,
+            choices=tuple(Custody),
+            default=Custody.ENVELOPE,
+            help="whether the custodian wraps them, or keeps them and signs",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
@@ -41,6 +55,8 @@ class Command(BaseCommand):
                 algorithm=known_algorithm(options["algorithm"]),
                 bits=options["bits"],
                 purpose=options["purpose"],
+                custodian=options["custodian"],
+                custody=options["custody"],
                 actor=ACTOR,
                 now=now,
             )

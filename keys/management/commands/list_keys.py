@@ -41,7 +41,10 @@ class Command(BaseCommand):
             state = state_at(timetable_of(key), now)
             start = reports.moment(key.activates_at)
             until = f" until {reports.moment(key.deactivates_at)}" if key.deactivates_at else ""
-            self.stdout.write(f"{key.realm.slug} {key.ring}  {state:<12} {key.kid}  signs from {start}{until}")
+            self.stdout.write(
+                f"{key.realm.slug} {key.ring}  {state:<12} {key.kid}  {reports.custody_in_words(key)}  "
+                f"signs from {start}{until}"
+            )
         for ring in present:
             if ring.held:
                 self.stdout.write("\n  ".join(_next_in_words(ring.ring, ring.held)))

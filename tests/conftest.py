@@ -12,8 +12,8 @@ from keys import dead_keys_file
 from keys.algorithms import Purpose
 from keys.models import KeyRing
 from keys.published_set import published_sets
-from keys.services.noting import scribe
 from keys.remote_calls import remote_calls
+from keys.services.noting import scribe
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from keys.signer import signer

@@ -12,6 +12,7 @@ class EventName(StrEnum):
     RING_POLICY_CHANGED = "ring.policy_changed"
     RING_RETIRED = "ring.retired"
     RING_REVIVED = "ring.revived"
+    RING_MOVED = "ring.moved"
     KEY_CREATED = "key.created"
     KEY_ADOPTED = "key.adopted"
     KEY_IMPORTED = "key.imported"

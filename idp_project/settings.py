@@ -49,6 +49,12 @@ IDP_PKCS11_MODULE = env.str("IDP_PKCS11_MODULE", default="")
 IDP_PKCS11_TOKEN = env.str("IDP_PKCS11_TOKEN", default="")
 IDP_PKCS11_PIN = env.optional_secret("IDP_PKCS11_PIN")
 IDP_PKCS11_KEY = env.str("IDP_PKCS11_KEY", default="")
+IDP_VAULT_URL = env.str("IDP_VAULT_URL", default="")
+IDP_VAULT_TOKEN = env.str("IDP_VAULT_TOKEN", default="")
+IDP_VAULT_TOKEN_FILE = env.str("IDP_VAULT_TOKEN_FILE", default="")  # read for each call: agents renew it
+IDP_VAULT_KEY = env.str("IDP_VAULT_KEY", default="")
+IDP_VAULT_MOUNT = env.str("IDP_VAULT_MOUNT", default="transit")
+IDP_VAULT_NAMESPACE = env.str("IDP_VAULT_NAMESPACE", default="")
 
 # --- Tokens -----------------------------------------------------------------------------------------------
 IDP_HANDLE_EPOCH = env.int("IDP_HANDLE_EPOCH", default=0)

@@ -45,6 +45,10 @@ class CustodianRefused(KeysError):
     """A custodian answers no: wrong credentials, no such key, or not allowed."""
 
 
+class CustodyRefused(KeysError):
+    """A ring's keys can't be kept by this custodian, or not in this way; the message says why."""
+
+
 class UnknownRing(KeysError):
     """The realm has no such ring."""
 

@@ -7,11 +7,13 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from keys.algorithms import ALGORITHMS, RSA_BITS, Purpose
+from keys.algorithms import ALGORITHMS, RSA_BITS, Custody, Purpose
 from keys.conf import periods
+from keys.custodians import CUSTODIANS
 from keys.models import KeyRing
 from keys.policy import KeyPolicy, faults
 from keys.selectors import policy_of, rings
+from keys.services.moving import custody_fault
 from realms.forms import SpanField
 from realms.models import Realm
 from realms.spans import in_words
@@ -89,6 +91,44 @@ def unserved_by_rings(realm: Realm, access: timedelta, refresh: timedelta) -> It
                 f"The ring {ring} vouches for {in_words(ring.max_token_lifetime)} at most: raise its longest "
                 f"token lifetime first."
             )
+
+
+class CustodyForm(forms.Form):
+    """Who looks after the keys that a ring gets from now on."""
+
+    custodian = forms.ChoiceField(choices=[(one.name, one.name) for one in CUSTODIANS])
+    custody = forms.ChoiceField(
+        choices=[
+            (Custody.ENVELOPE.value, "envelope: sealed in the database, under a key of the custodian"),
+            (Custody.REMOTE.value, "remote: they never leave the custodian, which signs"),
+        ]
+    )
+    reason = forms.CharField(
+        max_length=_REASON_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+        help_text="Stands in the audit.",
+    )
+
+    def __init__(self, sent: QueryDict | None, *, ring: KeyRing) -> None:
+        """Start from where the ring is."""
+        super().__init__(sent, initial={"custodian": ring.custodian, "custody": ring.custody})
+        self.ring = ring
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the custodian can't do."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            cleaned["custody"] = Custody(cleaned["custody"])
+            fault = custody_fault(
+                custodian=cleaned["custodian"],
+                custody=cleaned["custody"],
+                purpose=Purpose(self.ring.purpose),
+                algorithm=self.ring.algorithm,
+            )
+            if fault:
+                self.add_error(None, fault)
+        return cleaned
 
 
 class NewRingForm(forms.Form):

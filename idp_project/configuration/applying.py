@@ -15,16 +15,19 @@ from idp_project.configuration.document import Kind, Place, Things
 from idp_project.configuration.exporting import present_things
 from idp_project.configuration.given_secrets import told_of_secrets
 from idp_project.configuration.rows import rows_of
+from idp_project.configuration.schema import CUSTODY, ring_named
 from idp_project.errors import ConfigurationRefused
 from idp_project.provisioning import Site
 from keys.algorithms import ALGORITHMS, Purpose, choose_bits
 from keys.conf import default_policy
+from keys.custodians.local import LocalCustodian
 from keys.errors import RingExists
 from keys.models import KeyRing
 from keys.selectors import rings
 from keys.services.applying import LOCK_TIMEOUT
 from keys.services.bootstrapping import Clock, ensure_keys, missing_rings
 from keys.services.minting import prove_master_secret
+from keys.services.moving import prove_custody
 from keys.services.rotation import rotate
 from realms.errors import RealmError
 from realms.selectors import issuer_of
@@ -108,8 +111,10 @@ def apply_import(wanted: Things, *, site: Site, given: Mapping[Place, str], acto
         ConfigurationRefused: the rules forbid it, or somebody else changed the same meanwhile; nothing was done.
         KeysError: a ring can't be changed now, or would get no keys; nothing was done.
     """
-    if plan_import(wanted, site=site, given=given).makes_rings:
+    first = plan_import(wanted, site=site, given=given)
+    if first.makes_rings:
         prove_master_secret([])  # a ring that no key can be made for helps nobody
+    _prove_custodians(first)
     try:
         with transaction.atomic():
             _wait_for_other_imports()
@@ -144,6 +149,17 @@ def follow_with_keys(imported: Imported, *, actor: str, clock: Clock, say: Calla
     for ring in named:
         if ring.pk in imported.followers:
             rotate(ring, now=clock(), actor=actor)
+
+
+def _prove_custodians(plan: Plan) -> None:
+    """Have every custodian that gets a ring do once what it will be asked for; outside of any transaction."""
+    for change in plan.changes:
+        if change.place.kind is Kind.RING and change.after.keys() & CUSTODY:
+            name, members = ring_named(change.place.name), plan.desired[change.place]
+            if members["custodian"] != LocalCustodian.name:
+                prove_custody(
+                    custodian=members["custodian"], custody=members["custody"], algorithm=name.algorithm, bits=name.bits
+                )
 
 
 def _defaults(site: Site) -> Defaults:

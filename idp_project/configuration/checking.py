@@ -23,6 +23,7 @@ from keys.conf import periods
 from keys.errors import KeysError
 from keys.forms import unserved_lifetime
 from keys.policy import faults as policy_faults
+from keys.services.moving import custody_fault
 from realms import terms
 from realms.models import Realm
 from realms.spans import in_words
@@ -84,8 +85,14 @@ def _realm_faults(change: Change, members: Members, issuer: str) -> Iterator[str
 def _ring_faults(change: Change, members: Members) -> Iterator[str]:
     for sentence in policy_faults(policy_in(members), periods()):
         yield f"{change.place}: {sentence}"
+    name = ring_named(change.place.name)
+    fault = custody_fault(
+        custodian=members["custodian"], custody=members["custody"], purpose=name.purpose, algorithm=name.algorithm
+    )
+    if fault:
+        yield f"{change.place}: {fault}"
     if change.makes:
-        row = algorithm_named(ring_named(change.place.name).algorithm)
+        row = algorithm_named(name.algorithm)
         try:
             if not row.bits:
                 row.generate(None)  # cheap for all of these, and the only proof that this machine can do it

@@ -8,7 +8,8 @@ from accounts.upstream.terms import ProviderTerms
 from idp_project.configuration.difference import overlaid
 from idp_project.configuration.document import Kind, Members, Place, Things
 from idp_project.configuration.schema import ClientSecret, metadata_in, registered_members, ring_named
-from keys.algorithms import Purpose
+from keys.algorithms import Custody, Purpose
+from keys.custodians.local import LocalCustodian
 from keys.policy import KeyPolicy
 from realms.selectors import issuer_of
 from realms.terms import Terms
@@ -52,7 +53,8 @@ def _new(place: Place, defaults: Defaults) -> Members:
         issuer = issuer_of(place.realm, base=defaults.base)
         return {"issuer": issuer, **_attributes(Terms(name=place.realm)), "direct_sign_in": True}
     if place.kind is Kind.RING:
-        return asdict(defaults.policies[ring_named(place.name).purpose])
+        policy = asdict(defaults.policies[ring_named(place.name).purpose])
+        return {**policy, "custodian": LocalCustodian.name, "custody": Custody.ENVELOPE}
     if place.kind is Kind.UPSTREAM:
         terms = ProviderTerms(name=place.name, issuer="", client_id="")
         return {**_attributes(terms), "client_secret": ClientSecret.NONE}

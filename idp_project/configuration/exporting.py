@@ -7,6 +7,7 @@ from accounts.models import UpstreamProvider
 from accounts.selectors.upstreams import terms_of_provider
 from idp_project.configuration.document import Kind, Members, Place, Things
 from idp_project.configuration.schema import ClientSecret, registered_members
+from keys.algorithms import Custody
 from keys.models import KeyRing
 from keys.selectors import policy_of
 from realms.models import Realm
@@ -30,7 +31,7 @@ def present_things(slugs: Collection[str] | None = None) -> Things:
     own = {client.realm.slug: client.enabled for client in clients if client.kind == ClientKind.BUILT_IN}
     return {
         **{Place(realm.slug): _realm(realm, direct_sign_in=own.get(realm.slug, False)) for realm in realms},
-        **{Place(ring.realm.slug, Kind.RING, str(ring)): asdict(policy_of(ring)) for ring in rings},
+        **{Place(ring.realm.slug, Kind.RING, str(ring)): _ring(ring) for ring in rings},
         **{
             Place(client.realm.slug, Kind.CLIENT, client.client_id): _client(client)
             for client in clients
@@ -44,6 +45,10 @@ def _realm(realm: Realm, *, direct_sign_in: bool) -> Members:
     terms = terms_of(realm)
     decided = {field.name: getattr(terms, field.name) for field in fields(Terms)}
     return {"issuer": realm.issuer, **decided, "direct_sign_in": direct_sign_in}
+
+
+def _ring(ring: KeyRing) -> Members:
+    return {**asdict(policy_of(ring)), "custodian": ring.custodian, "custody": Custody(ring.custody)}
 
 
 def _client(client: Client) -> Members:

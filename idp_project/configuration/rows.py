@@ -10,6 +10,7 @@ from audit.services import record_realm_changed
 from idp_project.configuration.difference import Change
 from idp_project.configuration.document import Kind, Members, Place
 from idp_project.configuration.schema import (
+    CUSTODY,
     SCHEMA,
     ClientSecret,
     metadata_in,
@@ -21,6 +22,7 @@ from idp_project.configuration.schema import (
 from idp_project.errors import ConfigurationRefused
 from idp_project.provisioning import record_realm_created
 from keys.models import KeyRing
+from keys.services.moving import move_ring
 from keys.services.rings import add_ring, change_policy
 from realms.models import Realm
 from realms.services import change_realm, ensure_realm
@@ -99,9 +101,14 @@ class Rows:
 
     def _apply_ring(self, change: Change, members: Members) -> None:
         policy = policy_in(members)
+        custodian, custody = members["custodian"], members["custody"]
         if not change.makes:
-            ring = change_policy(self.rings[change.place], policy=policy, actor=self.actor, now=self.now)
-            self.followers.add(ring.pk)
+            ring = self.rings[change.place]
+            if change.after.keys() & CUSTODY:
+                move_ring(ring, custodian=custodian, custody=custody, actor=self.actor, now=self.now)
+            if change.after.keys() - CUSTODY:
+                change_policy(ring, policy=policy, actor=self.actor, now=self.now)
+                self.followers.add(ring.pk)
             return
         name = ring_named(change.place.name)
         add_ring(
@@ -110,6 +117,8 @@ class Rows:
             purpose=name.purpose,
             bits=name.bits,
             policy=policy,
+            custodian=custodian,
+            custody=custody,
             actor=self.actor,
             now=self.now,
         )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from accounts.upstream.terms import ProviderTerms
 from idp_project.configuration.document import Description, Kind, Members, Schema
 from idp_project.configuration.forms import FLAG, JWKS, SCOPES, SPAN, TEXT, TEXTS, Form, or_null, word_of, words_of
-from keys.algorithms import Purpose, algorithm_named, choose_bits
+from keys.algorithms import Custody, Purpose, algorithm_named, choose_bits
 from keys.errors import UnknownAlgorithm
 from keys.policy import KeyPolicy
 from realms.models import SLUG_PATTERN
@@ -63,6 +63,7 @@ class ClientSecret(StrEnum):
     STORED = "stored"  # there is one, and it stays
 
 
+CUSTODY = frozenset({"custodian", "custody"})  # of a ring; the others are its policy
 GIVEN = "given"  # in the place of these, where another secret came beside the document; no document says it
 
 
@@ -105,7 +106,7 @@ SCHEMA: Schema = {
         "a slug has 1 to 63 small letters, digits and hyphens, and no hyphen at an end.",
     ),
     Kind.RING: Description(
-        _forms(KeyPolicy),
+        {**_forms(KeyPolicy), "custodian": TEXT, "custody": word_of(Custody)},
         _names_a_ring,
         "a ring is named by purpose, algorithm and, for RSA, bits, such as sign ES256 or sign RS256 4096.",
     ),
@@ -134,7 +135,7 @@ def provider_in(members: Members) -> ProviderTerms:
 
 def policy_in(members: Members) -> KeyPolicy:
     """The policy that the members of a ring are."""
-    return KeyPolicy(**members)
+    return KeyPolicy(**{field.name: members[field.name] for field in fields(KeyPolicy)})
 
 
 def metadata_in(members: Members) -> ClientMetadata:

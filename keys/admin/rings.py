@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from audit.hooks import VIEW_PERSONAL
 from audit.selectors import events_about
+from keys.admin.move_page import move_page
 from keys.admin.rotation_page import rotation_page, tell
 from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.errors import KeysError
@@ -84,9 +85,14 @@ class KeyRingAdmin(NarrowedLists):
         return self.has_view_permission(request) and request.user.has_perm("keys.rotate_keyring")
 
     def get_urls(self) -> list[URLPattern]:
-        """The page of the rotation stands before Django's own, which would catch its address."""
-        page = self.admin_site.admin_view(self.rotate_view)
-        return [path("<path:object_id>/rotate/", page, name="keys_keyring_rotate"), *super().get_urls()]
+        """The pages of the rotation and of the custodian stand before Django's own, which would catch its address."""
+        rotate_page = self.admin_site.admin_view(self.rotate_view)
+        custody_page = self.admin_site.admin_view(self.move_view)
+        return [
+            path("<path:object_id>/rotate/", rotate_page, name="keys_keyring_rotate"),
+            path("<path:object_id>/move/", custody_page, name="keys_keyring_move"),
+            *super().get_urls(),
+        ]
 
     @_only_pages
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -97,6 +103,16 @@ class KeyRingAdmin(NarrowedLists):
         if ring is None:
             raise Http404("There is no such ring.")
         return rotation_page(self, request, ring)
+
+    @_only_pages
+    def move_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Move the ring to another custodian."""
+        ring = self.get_object(request, unquote(object_id))
+        if not self.has_change_permission(request, ring):
+            raise PermissionDenied
+        if ring is None:
+            raise Http404("There is no such ring.")
+        return move_page(self, request, ring)
 
     @_only_pages
     def change_view(
@@ -145,7 +161,7 @@ class KeyRingAdmin(NarrowedLists):
         now = timezone.now()
         keys = list(ring.keys.all())
         context = {
-            **self._page(request, form, title=f"Ring {ring}", submit="Save the policy"),
+            **self.form_page(request, form, title=f"Ring {ring}", submit="Save the policy"),
             "subtitle": None,
             "ring": ring,
             "present": with_evidence([overview(ring, keys, now)], now)[0],
@@ -176,7 +192,7 @@ class KeyRingAdmin(NarrowedLists):
             ring = self._add_ring(request, form)
             if ring is not None:
                 return HttpResponseRedirect(reverse("admin:keys_keyring_change", args=[ring.pk]))
-        context = self._page(request, form, title="Add a key ring", submit="Add the ring and make its keys")
+        context = self.form_page(request, form, title="Add a key ring", submit="Add the ring and make its keys")
         return TemplateResponse(request, "admin/keys/keyring/new_ring.html", context)
 
     def _add_ring(self, request: HttpRequest, form: NewRingForm) -> KeyRing | None:
@@ -198,7 +214,7 @@ class KeyRingAdmin(NarrowedLists):
         self._rotate_after(request, ring, but="The ring is there, but without keys")
         return ring
 
-    def _page(self, request: HttpRequest, form: Form, *, title: str, submit: str) -> dict[str, Any]:
+    def form_page(self, request: HttpRequest, form: Form, *, title: str, submit: str) -> dict[str, Any]:
         """What a page with a form of the admin's own look needs."""
         return {
             **self.admin_site.each_context(request),

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from keys.custodians.local import LocalCustodian
 from keys.custodians.pkcs11 import Pkcs11Custodian
 from keys.custodians.remote_key import RemoteKey
+from keys.custodians.vault_transit import VaultCustodian
 from keys.errors import UnknownCustodian
 
 __all__ = ["CUSTODIANS", "Custodian", "MakesWrappingKeys", "RemoteKey", "custodian_named"]
@@ -83,7 +84,7 @@ class MakesWrappingKeys(Protocol):
         ...
 
 
-CUSTODIANS: tuple[Custodian, ...] = (LocalCustodian(), Pkcs11Custodian())
+CUSTODIANS: tuple[Custodian, ...] = (LocalCustodian(), Pkcs11Custodian(), VaultCustodian())
 
 
 def custodian_named(name: str) -> Custodian:

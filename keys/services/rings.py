@@ -9,11 +9,12 @@ from audit.vocabulary import EventName
 from keys.algorithms import Custody, Purpose, algorithm_named, choose_bits
 from keys.conf import default_policy, periods
 from keys.custodians import custodian_named
-from keys.errors import RingExists, UnavailableAlgorithm, UnknownAlgorithm
+from keys.errors import CustodyRefused, RingExists, UnknownAlgorithm
 from keys.models import KeyRing
 from keys.policy import KeyPolicy, validated
 from keys.selectors import policy_of
 from keys.services.applying import lock_ring
+from keys.services.moving import custody_fault
 from realms.models import Realm
 from realms.spans import in_words
 
@@ -41,13 +42,12 @@ def add_ring(
         bits: length of an RSA modulus; the default of the algorithm if left out.
         policy: how its keys rotate; that of the settings if left out.
         custodian: who looks after its private halves.
-        custody: whether the custodian wraps them, or keeps them and signs.
+        custody: whether the custodian wraps them, or keeps them and signs; prove that it can before.
 
     Raises:
         UnknownAlgorithm: no such algorithm, length, or not for this purpose.
-        UnavailableAlgorithm: the installed cryptography lacks it, or the custodian keeps no such keys; no ring
-            was added.
-        UnknownCustodian, WeakPolicy: as said in the message.
+        UnavailableAlgorithm: the installed cryptography lacks it; no ring was added.
+        UnknownCustodian, CustodyRefused, WeakPolicy: as said in the message.
         RingExists: the realm has this ring already.
     """
     row = algorithm_named(algorithm)
@@ -56,7 +56,9 @@ def add_ring(
     length = choose_bits(row, bits)
     if not row.bits:
         row.generate(None)  # cheap for all of these, and the only proof that this machine can do it
-    check_custody(custodian, custody, row.name)
+    custodian_named(custodian)
+    if fault := custody_fault(custodian=custodian, custody=custody, purpose=purpose, algorithm=row.name):
+        raise CustodyRefused(fault)
     rules = validated(policy or default_policy(purpose), periods())
     try:
         with transaction.atomic():
@@ -75,22 +77,6 @@ def _there_already(realm: Realm, purpose: Purpose, algorithm: str, bits: int | N
     ring = KeyRing.objects.filter(realm=realm, purpose=purpose, algorithm=algorithm, bits=bits).first()
     retired = ring is not None and ring.retired_at is not None
     return f"{sentence}, retired: revive it with add_ring --revive." if retired else f"{sentence}."
-
-
-def check_custody(custodian: str, custody: Custody, algorithm: str) -> None:
-    """Whether a custodian could look after the keys of a ring in this way; nobody is asked.
-
-    Raises:
-        UnknownCustodian: there is none of this name.
-        UnavailableAlgorithm: it keeps no keys for this algorithm.
-    """
-    found = custodian_named(custodian)
-    if custody is Custody.REMOTE and algorithm not in found.remote_algorithms:
-        known = ", ".join(sorted(found.remote_algorithms)) or "none at all"
-        raise UnavailableAlgorithm(
-            f"The custodian {custodian!r} keeps no keys for {algorithm}, but {known}: choose the custody "
-            f"{Custody.ENVELOPE.value!r}, or another custodian."
-        )
 
 
 def change_policy(ring: KeyRing, *, policy: KeyPolicy, actor: str, now: datetime) -> KeyRing:

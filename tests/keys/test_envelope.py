@@ -188,6 +188,6 @@ def test_lengths_in_a_blob_that_lie_are_noticed() -> None:
 
 @pytest.mark.spec("keys.md Envelope: custodians stand behind one small protocol")
 def test_an_unknown_custodian_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(UnknownCustodian, match=r"'vault'.*local"):
-        custodian_named("vault")
+    with pytest.raises(UnknownCustodian, match=r"'nobody'.*local"):
+        custodian_named("nobody")
     assert issubclass(UnknownCustodian, KeysError)

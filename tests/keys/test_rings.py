@@ -67,8 +67,8 @@ def test_an_algorithm_serves_its_own_purposes_alone(
 
 @pytest.mark.spec("keys.md Envelope: custodians")
 def test_an_unknown_custodian_adds_no_ring(realm: Realm, clock: FakeClock) -> None:
-    with pytest.raises(UnknownCustodian, match="vault"):
-        add_ring(realm=realm, algorithm="ES256", custodian="vault", actor=ACTOR, now=clock.now)
+    with pytest.raises(UnknownCustodian, match="nobody"):
+        add_ring(realm=realm, algorithm="ES256", custodian="nobody", actor=ACTOR, now=clock.now)
     assert not KeyRing.objects.exists()
 
 

@@ -77,7 +77,11 @@ def test_all_that_a_client_registers_has_a_member() -> None:
         (document(a={"rings": []}), "realms/a/rings: it has to be a JSON object."),
         (document(a={"clients": None}), "realms/a/clients: it has to be a JSON object."),
         (document(a={"rings": {"ES256": {}}}), "realms/a/rings/ES256: a ring is named by"),
-        (document(a={"rings": {"sign ES256": {"custodian": "local"}}}), "sign ES256/custodian: there is no such"),
+        (
+            document(a={"rings": {"sign ES256": {"custody": "cloud"}}}),
+            "ES256/custody: it has to be one of",
+        ),
+        (document(a={"rings": {"sign ES256": {"custodian": 1}}}), "sign ES256/custodian: it has to be a text"),
         (document(a={"rings": {"sign ES256": {"propagation": None}}}), "sign ES256/propagation: it has to be an ISO"),
         (document(a={"clients": {"signet-direct": {}}}), "realms/a/clients/signet-direct: a client_id has"),
         (document(a={"clients": {"a b": {}}}), "realms/a/clients/a b: a client_id has"),

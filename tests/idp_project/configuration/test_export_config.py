@@ -60,6 +60,7 @@ def test_everything_that_can_be_registered_is_said(db: None, monkeypatch: Patch)
     assert ring == {
         "rotation_period": "P90D", "propagation": ring["propagation"], "max_token_lifetime": "P90D",
         "clock_skew": ring["clock_skew"], "verifier_leeway": ring["verifier_leeway"], "patience": "PT0S",
+        "custodian": "local", "custody": "envelope",
     }  # fmt: skip
 
 

@@ -96,6 +96,7 @@ TABLE = {
     **pages_of("keys_keypair"),
     "keys_keypair_compromise": page(KEYS, KEYS, reason="Lost."),
     **pages_of("keys_keyring", add=KEYS, change=KEYS),
+    "keys_keyring_move": page(KEYS, KEYS),
     "keys_keyring_rotate": page(KEYS, KEYS, kind="forced", reason="Now."),
     **pages_of("audit_event"),
     **pages_of("realms_realm", change=CARE),

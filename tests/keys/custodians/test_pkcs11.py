@@ -11,10 +11,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
+from keys.algorithms import Custody, algorithm_named, private_from_bytes
 from keys.custodians import pkcs11_keys, pkcs11_token
 from keys.custodians.pkcs11 import Pkcs11Custodian
 from keys.custodians.pkcs11_token import TOKEN, TokenSettings, library
 from keys.errors import CustodianNotConfigured, CustodianRefused, CustodianUnreachable, UnavailableAlgorithm
+from keys.jwk import key_members, thumbprint
+from keys.models import KeyPair, KeyRing
+from keys.selectors import unsealed_private
+from keys.services.moving import move_complete_at, move_ring, prove_custody
+from keys.services.rewrapping import rewrap_all
+from keys.services.rotation import rotate
+from tests.clock import FakeClock
+from tests.conftest import ACTOR
 from tests.keys.custodians.benches import pkcs11
 from tests.keys.custodians.signatures import is_signature
 from tests.keys.custodians.softhsm import LABEL, MODULE, SoftHsm
@@ -275,3 +284,40 @@ def test_the_command_refuses_custodians_that_make_none() -> None:
         call_command("make_wrapping_key", "local")
     with pytest.raises(CommandError, match="There is no custodian"):
         call_command("make_wrapping_key", "nobody")
+
+
+# --- A ring of the token --------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("issue 5, 5: a ring can be moved between custodians as a normal rotation")
+def test_a_ring_moves_into_the_token_and_back(
+    custodian: Pkcs11Custodian, es256_ring: KeyRing, clock: FakeClock, settings: LazySettings
+) -> None:
+    def turn(to: str) -> None:
+        prove_custody(custodian=to, custody=Custody.ENVELOPE, algorithm="ES256", bits=None)
+        move = move_ring(es256_ring, custodian=to, custody=Custody.ENVELOPE, actor=ACTOR, now=clock.now)
+        while move_complete_at(es256_ring, clock.now) != signer().activates_at or signer().custodian != to:
+            assert verify_jwt_of(signer())
+            clock.now = KeyPair.objects.get(deactivates_at=None).activates_at
+            es256_ring.refresh_from_db()
+            rotate(es256_ring, now=clock.now, actor=ACTOR, clock=clock)
+        assert move.complete_at == signer().activates_at
+
+    def signer() -> KeyPair:
+        return KeyPair.objects.filter(activates_at__lte=clock.now).latest("activates_at")
+
+    def verify_jwt_of(key: KeyPair) -> bool:
+        private = private_from_bytes(algorithm_named("ES256"), unsealed_private(key))
+        assert not isinstance(private, bytes)
+        return thumbprint(key_members(private.public_key(), "ES256")) == key.kid
+
+    rotate(es256_ring, now=clock.now, actor=ACTOR, clock=clock)
+    turn("pkcs11")
+    assert verify_jwt_of(signer())
+    settings.IDP_PKCS11_KEY = "wrapping-2"
+    custodian.make_wrapping_key()
+    report = rewrap_all(actor=ACTOR, now=clock.now)
+    assert report.moved
+    assert not report.sealed_by.get("pkcs11/wrapping-1")
+    turn("local")
+    assert {key.custodian for key in KeyPair.objects.filter(activates_at__gt=clock.now)} == {"local"}

@@ -197,7 +197,7 @@ def lifetimes_fit_the_keys(
 
 
 def _lifetime_faults(realm: Realm) -> Iterator[CheckMessage]:
-    for ring in rings(realm=realm.slug):
+    for ring in rings(realm=realm.slug).filter(retired_at=None):
         if ring.purpose == Purpose.SIGN and realm.access_token_lifetime > ring.max_token_lifetime:
             yield Error(
                 f"Realm {realm.slug}: access tokens live for {realm.access_token_lifetime}, and the ring {ring} "

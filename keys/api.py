@@ -30,6 +30,7 @@ from keys.readiness import RingReadiness, readiness
 from keys.records import SignedRecord, verify_record
 from keys.sealing import SealedColumn
 from keys.selectors import rings
+from keys.services.holding import hold_rings, propagates_until
 from keys.services.noting import scribe
 from keys.signer import RingName, check_lifetime, signer
 from realms.models import Realm
@@ -37,8 +38,9 @@ from realms.models import Realm
 __all__ = [
     "ForeignToken", "Purpose", "RingReadiness", "SealedColumn", "SignedRecord", "SignedToken", "VerifiedToken",
     "check_encryption_key", "check_mac", "check_signature_keys", "clean_jwks", "content_encryptions", "current_kid",
-    "derived_key", "encrypt_nested", "encryption_algorithms", "foreign_algorithms", "mac", "names_a_key",
-    "parse_jwks", "plain_object", "public_jwks", "published_algorithms", "readiness", "ring_algorithms", "seal",
+    "derived_key", "encrypt_nested", "encryption_algorithms", "foreign_algorithms", "hold_rings", "mac",
+    "names_a_key", "parse_jwks", "plain_object", "propagates_until", "public_jwks", "published_algorithms",
+    "readiness", "ring_algorithms", "seal",
     "sign_jwt", "signing_algorithms", "tagging_kid", "tokens_signed_since", "unseal", "unverified_claims",
     "usable_jwks", "verify_foreign_jwt", "verify_foreign_token", "verify_jwt",
     "verify_possession", "verify_record",

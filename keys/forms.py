@@ -85,7 +85,7 @@ def unserved_lifetime(purpose: Purpose, longest: timedelta, *, access: timedelta
 
 def unserved_by_rings(realm: Realm, access: timedelta, refresh: timedelta) -> Iterator[str]:
     """Which rings of a realm can't serve such lifetimes, one sentence each (realms/hooks.py)."""
-    for ring in rings(realm=realm.slug):
+    for ring in rings(realm=realm.slug).filter(retired_at=None):
         if unserved_lifetime(Purpose(ring.purpose), ring.max_token_lifetime, access=access, refresh=refresh):
             yield (
                 f"The ring {ring} vouches for {in_words(ring.max_token_lifetime)} at most: raise its longest "

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
-from keys.algorithms import PUBLISHED_PURPOSES, Purpose
+from keys.algorithms import PUBLISHED_PURPOSES, Purpose, algorithm_named, choose_bits
 from keys.custodians import custodian_named
 from keys.custodians.local import LocalCustodian
 from keys.errors import UnknownKey, UnknownRing
@@ -16,6 +16,7 @@ from keys.policy import KeyPolicy
 from keys.sealing import SealedColumn, unseal
 from keys.timetable import KeyState, Timetable
 from realms.errors import UnknownRealm
+from realms.models import Realm
 from realms.selectors import realm_by_slug
 
 PRIVATE_COLUMN = SealedColumn(
@@ -70,6 +71,38 @@ def rings(*, realm: str | None = None, algorithm: str | None = None) -> QuerySet
     if algorithm is not None:
         found = found.filter(algorithm=algorithm)
     return found
+
+
+def ring_of_kind(*, realm: Realm, algorithm: str, bits: int | None = None, purpose: Purpose = Purpose.SIGN) -> KeyRing:
+    """The one ring of its kind, retired or not.
+
+    Arguments:
+        algorithm: an `alg` value.
+        bits: the length of an RSA modulus; the default of the algorithm if left out.
+
+    Raises:
+        UnknownRing: the realm has no such ring.
+        UnknownAlgorithm: the algorithm doesn't come in this length.
+    """
+    length = choose_bits(algorithm_named(algorithm), bits)
+    found = KeyRing.objects.select_related("realm").filter(realm=realm, purpose=purpose, algorithm=algorithm)
+    try:
+        return found.get(bits=length)
+    except KeyRing.DoesNotExist:
+        raise UnknownRing(f"The realm {realm.slug} has no such ring with {algorithm}.") from None
+
+
+def signing_rings(realm: Realm, algorithm: str) -> Sequence[KeyRing]:
+    """A realm's rings that sign tokens with an algorithm, those that are not retired first, the longest first.
+
+    Raises:
+        UnknownRing: there is none.
+    """
+    found = rings(realm=realm.slug, algorithm=algorithm).filter(purpose=Purpose.SIGN)
+    in_order = list(found.order_by(F("retired_at").asc(nulls_first=True), F("bits").desc(nulls_last=True)))
+    if not in_order:
+        raise UnknownRing(f"The realm {realm.slug} has no ring that signs with {algorithm}.")
+    return in_order
 
 
 def keys_of(ring_id: int) -> Sequence[KeyPair]:

@@ -14,7 +14,8 @@ class TokensConfig(AppConfig):
             register_sessions_ended,
             register_stored_about,
         )
-        from keys.hooks import register_housekeeping, register_impact  # noqa: PLC0415
+        from keys.hooks import register_algorithm_use, register_housekeeping, register_impact  # noqa: PLC0415
+        from tokens.algorithms_in_use import algorithm_uses  # noqa: PLC0415  (models, once they are loaded)
         from tokens.cors import may_be_read  # noqa: PLC0415  (models, once they are loaded)
         from tokens.selectors import impact  # noqa: PLC0415  (models, once they are loaded)
         from tokens.services.device_authorization import purge_dead_device_authorizations  # noqa: PLC0415
@@ -32,6 +33,7 @@ class TokensConfig(AppConfig):
         register_housekeeping("delivered logouts", deliver_while_keeping_house)
         register_housekeeping("old logouts", purge_old_logouts)
         register_impact(impact)
+        register_algorithm_use(algorithm_uses)
         check_request_enabled.connect(may_be_read)
         register_sessions_ended(queue_logouts)
         register_devices_removed(end_grants_on)

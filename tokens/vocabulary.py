@@ -55,6 +55,13 @@ class ResponseType(StrEnum):
         return "token" in self.split(" ")
 
 
+class TokenKind(StrEnum):
+    """What is signed for a client, by who reads it."""
+
+    ACCESS = "access"  # services
+    ID = "id"  # the client: ID tokens, logout tokens, userinfo
+
+
 class SubjectType(StrEnum):
     """What a client gets to know as `sub` (OpenID Connect Core §8)."""
 

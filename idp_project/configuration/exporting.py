@@ -25,7 +25,8 @@ def present_things(slugs: Collection[str] | None = None) -> Things:
         slugs: of these realms alone, as far as they are there; None for all.
     """
     realms = Realm.objects.all() if slugs is None else Realm.objects.filter(slug__in=slugs)
-    rings = KeyRing.objects.filter(realm__in=realms).select_related("realm")
+    # A retired ring is history of this place: imported elsewhere it would come to life.
+    rings = KeyRing.objects.filter(realm__in=realms, retired_at=None).select_related("realm")
     clients = Client.objects.filter(realm__in=realms).select_related("realm").defer("secret_digests")
     upstreams = UpstreamProvider.objects.filter(realm__in=realms).select_related("realm")
     own = {client.realm.slug: client.enabled for client in clients if client.kind == ClientKind.BUILT_IN}

@@ -11,10 +11,10 @@ from audit.vocabulary import EventName
 from keys import hooks
 from keys.algorithms import Purpose
 from keys.conf import periods
-from keys.errors import RetirementRefused, UnknownRing
+from keys.errors import RetirementRefused
 from keys.models import KeyRing
 from keys.planning import Step, plan_rotation
-from keys.selectors import database_clock, facts_of, keys_of, policy_of, rings
+from keys.selectors import database_clock, facts_of, keys_of, policy_of, rings, signing_rings
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.rotation import Clock
 from keys.timetable import KeyState, state_at
@@ -111,18 +111,6 @@ def revive_ring(ring: KeyRing, *, actor: str, reason: str = "", clock: Clock = d
             reason=reason,
         )
     return locked
-
-
-def signing_rings(realm: Realm, algorithm: str) -> Sequence[KeyRing]:
-    """A realm's rings that sign tokens with an algorithm, retired or not.
-
-    Raises:
-        UnknownRing: there is none.
-    """
-    found = [ring for ring in rings(realm=realm.slug, algorithm=algorithm) if ring.purpose == Purpose.SIGN]
-    if not found:
-        raise UnknownRing(f"The realm {realm.slug} has no ring that signs with {algorithm}.")
-    return found
 
 
 def _needed(realm: Realm, algorithm: str) -> list[str]:

@@ -9,7 +9,7 @@ from audit.vocabulary import EventName
 from keys.algorithms import Custody, Purpose, algorithm_named, choose_bits
 from keys.conf import default_policy, periods
 from keys.custodians import custodian_named
-from keys.errors import CustodyRefused, RingExists, UnknownAlgorithm
+from keys.errors import CustodyRefused, RetirementRefused, RingExists, UnknownAlgorithm
 from keys.models import KeyRing
 from keys.policy import KeyPolicy, validated
 from keys.selectors import policy_of
@@ -49,6 +49,7 @@ def add_ring(
         UnavailableAlgorithm: the installed cryptography lacks it; no ring was added.
         UnknownCustodian, CustodyRefused, WeakPolicy: as said in the message.
         RingExists: the realm has this ring already.
+        RetirementRefused: it has the ring, and it is retired.
     """
     row = algorithm_named(algorithm)
     if purpose not in row.purposes:
@@ -68,15 +69,17 @@ def add_ring(
             )  # fmt: skip
             record(EventName.RING_CREATED, realm=realm.slug, actor=actor, target=str(ring), now=now)
     except IntegrityError as error:
-        raise RingExists(_there_already(realm, purpose, row.name, length)) from error
+        _refuse_retired(realm, purpose, row.name, length)
+        raise RingExists(f"The realm {realm.slug!r} has a ring for {purpose} with {row.name} already.") from error
     return ring
 
 
-def _there_already(realm: Realm, purpose: Purpose, algorithm: str, bits: int | None) -> str:
-    sentence = f"The realm {realm.slug!r} has a ring for {purpose} with {algorithm} already"
+def _refuse_retired(realm: Realm, purpose: Purpose, algorithm: str, bits: int | None) -> None:
     ring = KeyRing.objects.filter(realm=realm, purpose=purpose, algorithm=algorithm, bits=bits).first()
-    retired = ring is not None and ring.retired_at is not None
-    return f"{sentence}, retired: revive it with add_ring --revive." if retired else f"{sentence}."
+    if ring is not None and ring.retired_at is not None:
+        raise RetirementRefused(
+            f"The realm {realm.slug!r} has the ring {ring}, but it is retired: revive it with add_ring --revive."
+        )
 
 
 def change_policy(ring: KeyRing, *, policy: KeyPolicy, actor: str, now: datetime) -> KeyRing:

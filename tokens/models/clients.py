@@ -72,6 +72,13 @@ class Client(models.Model):
     access_token_alg = models.CharField(
         max_length=16, default="ES256", help_text="How its access tokens are signed: an algorithm of the realm's rings."
     )
+    moved_algorithms = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        editable=False,
+        help_text="From which algorithm a migration took each column, so that it can be taken back.",
+    )
     opaque_access_tokens = models.BooleanField(
         default=False, help_text="Access tokens that nobody can read: services have to introspect them."
     )

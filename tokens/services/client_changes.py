@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from keys import api
 from realms.models import Realm
 from tokens.client_metadata import ClientMetadata, completed
 from tokens.models import Client
@@ -49,8 +50,14 @@ def change_client(
             raise ClientRefused(
                 "How a client authenticates and by what subjects it knows people never changes: register another one."
             )
-        refuse_faults(metadata, realm=locked.realm)
+        refuse_faults(metadata, realm=locked.realm, rings=api.hold_rings(locked.realm))
         columns = {"name": name, "enabled": enabled, **columns_of(metadata)}
+        # What somebody chose by hand is no migration's to take back.
+        columns["moved_algorithms"] = {
+            column: source
+            for column, source in locked.moved_algorithms.items()
+            if columns[column] == getattr(present, column)
+        }
         for column, value in columns.items():
             setattr(locked, column, value)
         # Of what was asked for and no more: a secret that was made meanwhile would be lost with it.

@@ -81,10 +81,10 @@ def create_client(
     """
     metadata = completed(metadata)
     refuse_identity(client_id=client_id, name=name)
-    refuse_faults(metadata, realm=realm)
     secret = secrets.token_urlsafe(_SECRET_BYTES) if metadata.has_secret else None
     try:
         with transaction.atomic():
+            refuse_faults(metadata, realm=realm, rings=api.hold_rings(realm))
             client = Client.objects.create(
                 realm=realm,
                 client_id=client_id,

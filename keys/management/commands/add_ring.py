@@ -10,6 +10,8 @@ from keys.algorithms import Custody, Purpose
 from keys.custodians import CUSTODIANS
 from keys.errors import KeysError
 from keys.management.commands._arguments import WRONG_USAGE, known_algorithm, realm_named
+from keys.selectors import ring_of_kind
+from keys.services.retirement import revive_ring
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 
@@ -25,6 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("algorithm", help="such as ES256, RS256, PS256, ES384, ES512, Ed25519, ML-DSA-65")
         parser.add_argument("--realm", help="the realm's slug; the default realm if left out")
         parser.add_argument("--bits", type=int, help="length of an RSA modulus: 2048, 3072 or 4096")
+        parser.add_argument(
+            "--revive", action="store_true", help="the realm has the ring, retired: have new keys made for it"
+        )
         parser.add_argument(
             "--purpose",
             type=Purpose,
@@ -49,17 +54,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         realm = realm_named(options["realm"])
+        asked = {
+            "realm": realm,
+            "algorithm": known_algorithm(options["algorithm"]),
+            "bits": options["bits"],
+            "purpose": options["purpose"],
+        }
         try:
-            ring = add_ring(
-                realm=realm,
-                algorithm=known_algorithm(options["algorithm"]),
-                bits=options["bits"],
-                purpose=options["purpose"],
-                custodian=options["custodian"],
-                custody=options["custody"],
-                actor=ACTOR,
-                now=now,
-            )
+            if options["revive"]:
+                ring = revive_ring(ring_of_kind(**asked), actor=ACTOR)
+            else:
+                where = {"custodian": options["custodian"], "custody": options["custody"]}
+                ring = add_ring(**asked, **where, actor=ACTOR, now=now)
         except KeysError as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
         try:

@@ -16,6 +16,7 @@ class EventName(StrEnum):
     KEY_CREATED = "key.created"
     KEY_ADOPTED = "key.adopted"
     KEY_IMPORTED = "key.imported"
+    KEYS_EXPORTED = "keys.exported"
     KEY_TAKEOVER_MOVED = "key.takeover_moved"
     KEY_LIFETIME_RAISED = "key.lifetime_raised"
     KEY_PRIVATE_WIPED = "key.private_wiped"

@@ -32,7 +32,14 @@ class Site:
 
 
 def provide_realm(
-    *, slug: str, terms: Terms, site: Site, actor: str, clock: Clock, say: Callable[[str], None]
+    *,
+    slug: str,
+    terms: Terms,
+    site: Site,
+    actor: str,
+    clock: Clock,
+    say: Callable[[str], None],
+    with_keys: bool = True,
 ) -> tuple[Realm, bool]:
     """Make what is missing of a realm, its rings, their first keys and its built-in client; the rest stays as it is.
 
@@ -46,6 +53,7 @@ def provide_realm(
         actor: opaque id of who does it, for the audit.
         clock: reads this machine's clock.
         say: is told what is made, since an RSA key takes seconds.
+        with_keys: make first keys; without, an import of keys comes next.
 
     Returns:
         The realm, and whether it was made by this call.
@@ -64,7 +72,8 @@ def provide_realm(
         if created:
             _refuse_unserved(realm)
         ensure_direct_client(realm=realm, actor=actor, now=now)
-    ensure_keys(rings(realm=realm.slug), actor=actor, clock=clock, say=say)
+    if with_keys:
+        ensure_keys(rings(realm=realm.slug), actor=actor, clock=clock, say=say)
     return realm, created
 
 

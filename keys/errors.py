@@ -93,6 +93,10 @@ class AdoptionRefused(KeysError):
     """A key made elsewhere is malformed, weak, dead, there already, or of a kind that no ring has."""
 
 
+class ExportRefused(KeysError):
+    """An export of keys is malformed, altered, sealed with something else, or doesn't fit this installation."""
+
+
 class TokenRefused(KeysError):
     """A token is not trusted; the message says why, and never repeats the token."""
 

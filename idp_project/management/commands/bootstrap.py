@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from idp_project.provisioning import Site, provide_realm
@@ -18,6 +18,10 @@ class Command(BaseCommand):
 
     help = "Makes the default realm with its key rings, first keys and built-in client; safe to run again."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The one option, for the way back from an export."""
+        parser.add_argument("--without-keys", action="store_true", help="make no keys: import_keys comes next")
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             provide_realm(
@@ -27,6 +31,7 @@ class Command(BaseCommand):
                 actor="command:bootstrap",
                 clock=timezone.now,
                 say=self.stdout.write,
+                with_keys=not options["without_keys"],
             )
         except (RealmError, KeysError) as error:
             raise CommandError(str(error)) from error

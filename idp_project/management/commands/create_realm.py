@@ -51,6 +51,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--accent", help="the colour of its pages' links and buttons, such as #1f6f54")
         parser.add_argument("--accent-dark", help="the same in the dark scheme")
+        parser.add_argument("--without-keys", action="store_true", help="make no keys: import_keys comes next")
         for option, what in _LIFETIMES:
             parser.add_argument(option, help=f"{what}, ISO 8601 such as PT5M")
 
@@ -70,6 +71,7 @@ class Command(BaseCommand):
                 actor="command:create_realm",
                 clock=timezone.now,
                 say=self.stderr.write,
+                with_keys=not options["without_keys"],
             )
         except TermsRefused as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error

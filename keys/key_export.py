@@ -49,6 +49,8 @@ class ExportedKey:
     unpublishes_at: datetime | None
     compromised_at: datetime | None
     destroyed_at: datetime | None
+    withdrawn_at: datetime | None
+    ends_ring: bool
     created_at: datetime
 
 
@@ -68,6 +70,8 @@ class ExportedRing:
     max_token_lifetime: timedelta
     clock_skew: timedelta
     verifier_leeway: timedelta
+    patience: timedelta
+    retired_at: datetime | None
     keys: Sequence[ExportedKey]
 
 
@@ -254,6 +258,8 @@ def _read_ring(found: Any) -> ExportedRing:
         max_token_lifetime=_span(found["max_token_lifetime"]),
         clock_skew=_span(found["clock_skew"]),
         verifier_leeway=_span(found["verifier_leeway"]),
+        patience=_span(found["patience"]),
+        retired_at=None if found["retired_at"] is None else _moment(found["retired_at"]),
         keys=[_read_key(key) for key in _list(found["keys"], _MOST_KEYS)],
     )
 
@@ -267,8 +273,10 @@ def _read_key(found: Any) -> ExportedKey:
         jwk = {name: _text(value) for name, value in jwk.items()}
     ends = {
         name: None if found[name] is None else _moment(found[name])
-        for name in ("deactivates_at", "unpublishes_at", "compromised_at", "destroyed_at")
+        for name in ("deactivates_at", "unpublishes_at", "compromised_at", "destroyed_at", "withdrawn_at")
     }
+    if type(found["ends_ring"]) is not bool:
+        raise ExportRefused("A key of the export doesn't say whether its ring ends with it.")
     return ExportedKey(
         kid=_text(found["kid"]),
         public_jwk=jwk,
@@ -279,6 +287,7 @@ def _read_key(found: Any) -> ExportedKey:
         published_at=_moment(found["published_at"]),
         activates_at=_moment(found["activates_at"]),
         created_at=_moment(found["created_at"]),
+        ends_ring=found["ends_ring"],
         **ends,
     )
 

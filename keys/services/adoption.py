@@ -25,7 +25,7 @@ from keys.selectors import PRIVATE_COLUMN, database_clock, facts_of, keys_of, po
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.minting import Material, prove_master_secret
 from keys.services.rotation import Clock
-from keys.timetable import KeyState, Timetable, state_at
+from keys.timetable import KeyState, Timetable, is_trusted, state_at
 from realms.models import Realm
 
 _BEFORE = timedelta(seconds=1)
@@ -82,6 +82,8 @@ def adopt(
     with transaction.atomic():
         locked = lock_ring(ring.pk)
         moment, policy = clock(), validated(policy_of(locked), periods())
+        if locked.retired_at is not None:
+            raise AdoptionRefused(f"The ring {locked} is retired: revive it first.")
         _refuse_dead(key, signing=True)
         _refuse_twice(key, name, realm)
         mint, ends = _succeed([facts_of(row) for row in keys_of(locked.pk)], policy, moment)
@@ -197,7 +199,7 @@ def _last_of(keys: list[KeyFacts], now: datetime) -> KeyFacts | None:
 
 def _first_of(keys: list[KeyFacts], now: datetime) -> datetime:
     """When the first trusted key of the ring began, at most now."""
-    started = [key.times.activates_at for key in keys if key.times.compromised_at is None]
+    started = [key.times.activates_at for key in keys if is_trusted(key.times)]
     first = min(started, default=None)
     if first is None or first > now or succession(keys, now).signer is None:
         raise AdoptionRefused("The ring has no key that signs yet: run rotate_keys first.")

@@ -68,6 +68,8 @@ def _ring(ring: KeyRing) -> ExportedRing:
         max_token_lifetime=ring.max_token_lifetime,
         clock_skew=ring.clock_skew,
         verifier_leeway=ring.verifier_leeway,
+        patience=ring.patience,
+        retired_at=ring.retired_at,
         keys=[_key(ring, key) for key in reversed(keys_of(ring.pk))],
     )
 
@@ -87,5 +89,7 @@ def _key(ring: KeyRing, key: KeyPair) -> ExportedKey:
         unpublishes_at=key.unpublishes_at,
         compromised_at=key.compromised_at,
         destroyed_at=key.destroyed_at,
+        withdrawn_at=key.withdrawn_at,
+        ends_ring=key.ends_ring,
         created_at=key.created_at,
     )

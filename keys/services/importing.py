@@ -20,7 +20,7 @@ from keys.errors import AdoptionRefused, ExportRefused, KeysError
 from keys.jwk import key_members, to_public_key
 from keys.key_export import ExportedKey, ExportedRing
 from keys.models import KeyPair, KeyRing
-from keys.planning import plan_compromise, succession
+from keys.planning import KeyFacts, plan_compromise
 from keys.policy import KeyPolicy
 from keys.sealing import seal
 from keys.selectors import PRIVATE_COLUMN, database_clock, facts_of, keys_of, rings
@@ -29,7 +29,7 @@ from keys.services.dead_keys import remember_once_committed
 from keys.services.minting import prove_master_secret
 from keys.services.rings import add_ring
 from keys.services.rotation import Clock
-from keys.timetable import KeyState, state_at
+from keys.timetable import KeyState, is_trusted, state_at
 from realms.models import Realm
 from realms.selectors import realm_by_slug
 
@@ -142,14 +142,14 @@ def _add_ring(realm: Realm, exported: ExportedRing, actor: str, now: datetime) -
         max_token_lifetime=exported.max_token_lifetime,
         clock_skew=exported.clock_skew,
         verifier_leeway=exported.verifier_leeway,
+        patience=exported.patience,
     )
     ring = add_ring(
         realm=realm, algorithm=exported.algorithm, purpose=purpose, bits=exported.bits, policy=policy,
         custodian=exported.custodian, actor=actor, now=now,
     )  # fmt: skip
-    if custody != ring.custody:
-        KeyRing.objects.filter(pk=ring.pk).update(custody=custody)
-        ring.custody = custody
+    KeyRing.objects.filter(pk=ring.pk).update(custody=custody, retired_at=exported.retired_at)
+    ring.refresh_from_db()
     return ring
 
 
@@ -199,8 +199,11 @@ def _materials(custodian_name: str, exported: ExportedRing) -> Mapping[str, tupl
 def _plan(ring: KeyRing | None, exported: ExportedRing, realm: Realm, moment: datetime) -> _Plan:
     """What becomes of each key."""
     present = list(keys_of(ring.pk)) if ring is not None else []
-    if present and succession([facts_of(key) for key in present], moment).signer is None:
-        raise ExportRefused(f"No key of {exported.realm} {_name(exported)} signs: run rotate_keys, then import again.")
+    first = _first([facts_of(key) for key in present])
+    if present and (first is None or first > moment):
+        raise ExportRefused(
+            f"No key of {exported.realm} {_name(exported)} is trusted: run rotate_keys, then import again."
+        )
     here = KeyPair.objects.filter(realm=realm).defer("sealed_private")
     kids, names = set[str](), set[str]()
     for row in here:
@@ -214,7 +217,7 @@ def _plan(ring: KeyRing | None, exported: ExportedRing, realm: Realm, moment: da
         elif key.compromised_at is not None or key.kid in distrusted:
             outcome = Outcome.COMPROMISED
         else:
-            outcome = Outcome.BESIDE if present else Outcome.AS_EXPORTED
+            outcome = Outcome.BESIDE if present and key.withdrawn_at is None else Outcome.AS_EXPORTED
         outcomes.append((key, outcome))
     return _Plan(outcomes, empty=not present)
 
@@ -235,7 +238,7 @@ def _apply(
     ring: KeyRing, plan: _Plan, materials: Mapping[str, tuple[uuid.UUID, bytes]], moment: datetime, actor: str
 ) -> None:
     beside = sum(outcome is Outcome.BESIDE for _, outcome in plan.outcomes)
-    first = _first(ring)
+    first = _first([facts_of(key) for key in keys_of(ring.pk)])
     dead = dead_keys_for_writing()
     fresh: list[str] = []
     for key, outcome in plan.outcomes:
@@ -260,9 +263,9 @@ def _apply(
     remember_once_committed(ring, fresh)
 
 
-def _first(ring: KeyRing) -> datetime | None:
-    trusted = KeyPair.objects.filter(ring=ring, compromised_at=None).order_by("activates_at")
-    return trusted.values_list("activates_at", flat=True).first()
+def _first(keys: Sequence[KeyFacts]) -> datetime | None:
+    """When the first trusted key of a ring began to sign."""
+    return min((key.times.activates_at for key in keys if is_trusted(key.times)), default=None)
 
 
 def _retention(ring: KeyRing, key: ExportedKey) -> timedelta:
@@ -275,7 +278,8 @@ def _row(ring: KeyRing, key: ExportedKey, moment: datetime) -> KeyPair:
         realm_id=ring.realm_id, ring=ring, kid=key.kid, public_jwk=key.public_jwk, custodian=ring.custodian,
         max_lifetime=key.max_lifetime, published_at=key.published_at, activates_at=key.activates_at,
         deactivates_at=key.deactivates_at, unpublishes_at=key.unpublishes_at,
-        destroyed_at=key.destroyed_at or moment, created_at=key.created_at,
+        destroyed_at=key.destroyed_at or moment, withdrawn_at=key.withdrawn_at, ends_ring=key.ends_ring,
+        created_at=key.created_at,
     )  # fmt: skip
 
 
@@ -283,6 +287,7 @@ def _place(row: KeyPair, key: ExportedKey, *, until: datetime, moment: datetime,
     """Before the ring's first key: it signed elsewhere, and what it signed until now verifies until it has expired."""
     longest = moment + retention
     gone = min(key.unpublishes_at or longest, longest)
+    row.ends_ring = False  # the ring went on
     row.published_at = min(key.published_at, until - _SLOT)
     row.activates_at, row.deactivates_at, row.unpublishes_at = until - _SLOT, until, max(gone, until)
 

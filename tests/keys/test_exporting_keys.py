@@ -57,11 +57,11 @@ def wiped() -> None:
     """An installation that has lost its keys: the realm and nothing else."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         cursor.execute("ALTER TABLE keys_keypair DISABLE TRIGGER USER")
         cursor.execute("DELETE FROM keys_keypair")
         cursor.execute("ALTER TABLE keys_keypair ENABLE TRIGGER USER")
         cursor.execute("DELETE FROM keys_keyring")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     forget()
 
 

@@ -29,12 +29,14 @@ PASSPHRASE = b"correct horse battery staple"
 KEY = ExportedKey(
     kid="one", public_jwk={"kty": "EC", "kid": "one"}, private=b"\x00secret half", custodian="local",
     custodian_reference="", max_lifetime=7 * DAY, published_at=AT, activates_at=AT, deactivates_at=None,
-    unpublishes_at=None, compromised_at=None, destroyed_at=None, created_at=AT,
+    unpublishes_at=None, compromised_at=None, destroyed_at=None, withdrawn_at=None, ends_ring=False,
+    created_at=AT,
 )  # fmt: skip
 RING = ExportedRing(
     realm="default", issuer="https://id.example.test", purpose="sign", algorithm="ES256", bits=None,
     custodian="local", custody="envelope", rotation_period=90 * DAY, propagation=2 * DAY,
-    max_token_lifetime=7 * DAY, clock_skew=timedelta(minutes=5), verifier_leeway=timedelta(0), keys=[KEY],
+    max_token_lifetime=7 * DAY, clock_skew=timedelta(minutes=5), verifier_leeway=timedelta(0), patience=timedelta(0),
+    retired_at=None, keys=[KEY],
 )  # fmt: skip
 EXPORT = KeyExport(AT, [RING])
 

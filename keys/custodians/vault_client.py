@@ -126,7 +126,7 @@ def _client() -> Any:
 def _url() -> str:
     url: str = settings.IDP_VAULT_URL
     parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname or parts.scheme == "http" and parts.hostname in _LOOPBACK:
+    if (parts.scheme == "https" and parts.hostname) or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
     raise CustodianNotConfigured(
         "IDP_VAULT_URL must be the address of Vault or OpenBao, such as https://vault.example.org:8200; http:// is "

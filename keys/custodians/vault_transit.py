@@ -116,9 +116,7 @@ class VaultCustodian:
             asked |= {"salt_length": "hash"}  # RFC 7518 §3.5; Vault's default is the longest that there is
         if algorithm != "Ed25519":
             asked |= {"hash_algorithm": _HASHES.get(algorithm, "sha2-256")}
-        answer = ask(
-            "sign_data", name=reference, hash_input=_base64(message), prehashed=False, key_version=1, **asked
-        )
+        answer = ask("sign_data", name=reference, hash_input=_base64(message), prehashed=False, key_version=1, **asked)
         found = _SIGNATURE.fullmatch(str(answer.get("signature", "")))
         if found is None:
             raise unexpected()

@@ -150,7 +150,7 @@ def _sealed(ring: KeyRing, key: AdoptableKey, kid: str) -> Material:
         context=PRIVATE_COLUMN.context(str(row), kid=kid, algorithm=key.algorithm),
         custodian=custodian_named(ring.custodian),
     )
-    return Material(id=row, kid=kid, public_jwk=_published(key, kid), sealed_private=sealed)
+    return Material(row, kid, _published(key, kid), ring.custodian, sealed)
 
 
 def _published(key: AdoptableKey, kid: str) -> dict[str, str]:

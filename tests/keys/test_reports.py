@@ -54,10 +54,10 @@ def test_what_is_not_there_is_none() -> None:
 
 @pytest.mark.spec("keys.md compromise_key: where the successor has not propagated it says so, and for how long")
 def test_the_consequences_of_a_compromise() -> None:
-    gone = reports.consequences(CompromiseReport(("k",), None, None, {}))
+    gone = reports.consequences(CompromiseReport(("k",), None, None, {}, ()))
     assert len(gone) == 1
     assert "nothing is signed until" in gone[0]
-    told = reports.consequences(CompromiseReport(("k",), "s", NOW, {"live grants": 2, "clients": 1}))
+    told = reports.consequences(CompromiseReport(("k",), "s", NOW, {"live grants": 2, "clients": 1}, ()))
     assert told[:3] == ["Hit at most: 2 live grants", "Hit at most: 1 clients", "Signs from now on: s"]
     assert told[3].endswith("until 2026-01-15T12:00:00Z.")
 

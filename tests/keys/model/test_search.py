@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -93,10 +93,10 @@ def test_a_slow_worker_without_a_signer_is_found(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.spec("keys.md Rows: the database refuses a gap")
 def test_a_plan_with_a_gap_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., tuple[Mint, Mint]] = planning._first_keys
+    real: Callable[..., Any] = planning._first_keys
 
-    def with_a_gap(policy: KeyPolicy, now: datetime) -> tuple[Mint, Mint]:
-        first, standby = real(policy, now)
+    def with_a_gap(*about: Any) -> tuple[Mint, Mint]:
+        first, standby = real(*about)
         late = replace(standby.times, activates_at=standby.times.activates_at + TICK)
         return first, replace(standby, times=late)
 

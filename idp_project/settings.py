@@ -56,6 +56,9 @@ IDP_VAULT_KEY = env.str("IDP_VAULT_KEY", default="")
 IDP_VAULT_MOUNT = env.str("IDP_VAULT_MOUNT", default="transit")
 IDP_VAULT_NAMESPACE = env.str("IDP_VAULT_NAMESPACE", default="")
 
+# --- Who watches (no metrics where no token is given) --------------------------------------------------------
+IDP_METRICS_TOKEN = env.optional_secret("IDP_METRICS_TOKEN")
+
 # --- Tokens -----------------------------------------------------------------------------------------------
 IDP_HANDLE_EPOCH = env.int("IDP_HANDLE_EPOCH", default=0)
 IDP_EXPIRED_TOKENS = env.bool("IDP_EXPIRED_TOKENS", default=False)

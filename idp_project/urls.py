@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from idp_project.views import FrontView, LiveView, ReadyView
+from idp_project.views import FrontView, LiveView, MetricsView, ReadyView
 from tokens.endpoints import DISCOVERY, METADATA
 from tokens.views.service import DiscoveryView
 
@@ -27,6 +27,7 @@ urlpatterns = [
     path("", FrontView.as_view(), name="front"),
     path("livez", LiveView.as_view(), name="livez"),
     path("readyz", ReadyView.as_view(), name="readyz"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("admin/", admin.site.urls),
     path("", include(below_an_issuer)),
     path("realms/<slug:realm>/", include((below_an_issuer, "realm"))),

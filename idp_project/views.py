@@ -1,6 +1,7 @@
 """What stands above the realms: the front page, and the probes of whoever runs the server."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -12,8 +13,11 @@ from django.views.defaults import page_not_found, server_error
 from rest_framework.request import Request
 
 from accounts.views.page import language_of
+from idp_project import metrics
 from keys import api
+from keys.overview import what_is_overdue
 from tokens.endpoints import directory
+from tokens.errors import NotFound
 from tokens.protocol import json_response
 from tokens.views.base import JsonView, to_http
 
@@ -65,23 +69,53 @@ class LiveView(JsonView):
 
 
 class ReadyView(JsonView):
-    """`/readyz`: the database answers and every ring has a key that can be used; send no requests when not."""
+    """`/readyz`: the database answers and every ring has a key that can be used; send no requests when not.
+
+    Degraded is still 200: it signs, and somebody has to look why a step of a timetable wasn't done.
+    """
 
     http_method_names = ["get", "head"]
 
     def get(self, request: Request) -> HttpResponse:  # noqa: ARG002
-        """Ok, or 503 with the names of what is missing."""
-        missing = _missing()
+        """Ok; degraded, with the steps that are overdue; or 503 with the names of what is missing."""
+        now = timezone.now()
+        missing = _missing(now)
         if missing:
             return to_http(json_response({"status": "unavailable", "missing": missing}, status=503))
+        late = _overdue(now)
+        if late:
+            return to_http(json_response({"status": "degraded", "overdue": late}))
         return to_http(json_response({"status": "ok"}))
 
 
-def _missing() -> list[str]:
+class MetricsView(JsonView):
+    """`/metrics`: numbers for Prometheus, for whoever has the token; without one the address isn't there."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: Request) -> HttpResponse:
+        """The numbers of this moment, or 404."""
+        if not metrics.may_read(request.headers.get("Authorization", "")):
+            raise NotFound
+        return HttpResponse(metrics.exposition(), content_type=metrics.CONTENT_TYPE, headers=_NOT_STORED)
+
+
+_NOT_STORED = {"Cache-Control": "no-store"}
+
+
+def _overdue(now: datetime) -> list[str]:
+    try:
+        late = what_is_overdue(now)
+    except (DatabaseError, InterfaceError):  # it was there a moment ago, and the next probe says so
+        return []
+    return [f"{ring.realm.slug} {ring}: {due.sentence()}" for ring, steps in late.items() for due in steps]
+
+
+def _missing(now: datetime) -> list[str]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        found = api.readiness(timezone.now())
+        found = api.readiness(now)
     except (DatabaseError, InterfaceError):
         return ["database"]
     if not found:

@@ -6,12 +6,16 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  (Django's)
 from django.db.utils import OperationalError, ProgrammingError
+from django.utils import timezone
 
 from keys.conf import default_policy, master_secrets, periods
 from keys.dead_keys_file import configured, dead_keys
 from keys.errors import DeadKeysUnreadable, MalformedSecrets
+from keys.overview import what_is_overdue
 from keys.policy import MAX_SIGNER_TTL, faults
 from keys.selectors import policy_of, rings
+
+OVERDUE = "keys.E007"  # a reason to look, and none to stay down
 
 
 @register(Tags.security)
@@ -98,4 +102,21 @@ def rings_keep_the_invariant(
         )
         for ring in stored
         for fault in faults(policy_of(ring), periods())
+    ]
+
+
+@register(Tags.security, deploy=True)
+def no_step_is_overdue(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """keys.E007: rotate_keys does its work. Asked with `--deploy` alone; `serve` says it and starts all the same."""
+    try:
+        late = what_is_overdue(timezone.now())
+    except (OperationalError, ProgrammingError):
+        return []  # away or not migrated yet: the server's start says so itself
+    return [
+        Error(
+            f"Ring {ring.realm.slug} {ring}: {' '.join(due.sentence() for due in steps)}",
+            hint="Run manage.py rotate_keys, and see that it is run hourly.",
+            id="keys.E007",
+        )
+        for ring, steps in late.items()
     ]

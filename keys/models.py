@@ -48,6 +48,9 @@ class KeyRing(models.Model):
     retired_at = models.DateTimeField(
         null=True, blank=True, help_text="Since when nothing is made for it; its keys verify what they signed."
     )
+    looked_after_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a rotation of it last ended well, whether anything was due or not."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

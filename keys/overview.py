@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from keys.algorithms import PUBLISHED_PURPOSES, Purpose
 from keys.conf import periods
+from keys.due import Due, RingFacts, dues, overdue
 from keys.evidence import Propagation, propagation
 from keys.models import KeyPair, KeyRing
-from keys.planning import overdue, succession
+from keys.planning import KeyFacts, succession
 from keys.policy import KeyPolicy, faults
 from keys.selectors import facts_of, keys_by_ring, policy_of, rings
 from keys.timetable import KeyState
@@ -93,8 +94,7 @@ def overview(ring: KeyRing, keys: Sequence[KeyPair], now: datetime) -> RingOverv
     present = succession(facts, now)
     signer = rows[present.signer.kid] if present.signer else None
     standby = rows[present.standby.kid] if present.standby else None
-    retired = ring.retired_at is not None
-    late = overdue(facts, purpose=Purpose(ring.purpose), policy=policy, around=around, now=now, retired=retired)
+    late = [due.sentence() for due in overdue(waits_for(ring, facts, now), now)]
     return RingOverview(
         ring=ring,
         signer=signer,
@@ -103,8 +103,37 @@ def overview(ring: KeyRing, keys: Sequence[KeyPair], now: datetime) -> RingOverv
         takeover_at=standby.activates_at if standby else None,
         elapsed=_elapsed(signer, standby, now),
         waits=bool(policy.patience and standby and standby.activates_at > _regular(signer, standby, policy)),
-        warnings=tuple(warning for warning in (late, *faults(policy, around)) if warning),
+        warnings=(*late, *faults(policy, around)),
     )
+
+
+def waits_for(ring: KeyRing, facts: Sequence[KeyFacts], now: datetime) -> tuple[Due, ...]:
+    """Every step that a ring waits for, the nearest first.
+
+    Arguments:
+        facts: of all keys of the ring.
+        now: the moment to look at, aware.
+    """
+    known = RingFacts(
+        purpose=Purpose(ring.purpose),
+        policy=policy_of(ring),
+        made_at=ring.created_at,
+        looked_after_at=ring.looked_after_at,
+        retired=ring.retired_at is not None,
+    )
+    return dues(known, facts, around=periods(), now=now)
+
+
+def what_is_overdue(now: datetime) -> dict[KeyRing, tuple[Due, ...]]:
+    """The rings with a step that is overdue, and which steps; in two queries.
+
+    Arguments:
+        now: the moment to look at, aware.
+    """
+    found = list(rings())
+    keys = keys_by_ring(found)
+    late = {ring: overdue(waits_for(ring, [facts_of(key) for key in keys[ring.pk]], now), now) for ring in found}
+    return {ring: steps for ring, steps in late.items() if steps}
 
 
 def _regular(signer: KeyPair | None, standby: KeyPair, policy: KeyPolicy) -> datetime:

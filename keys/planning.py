@@ -252,12 +252,12 @@ def _wipes(
         Wipe(key.kid)
         for key in keys
         if key.has_private
-        and (needless := _needless_from(key.times, purpose)) is not None
+        and (needless := needless_from(key.times, purpose)) is not None
         and now >= needless + policy.lead(around.signer_ttl)
     )
 
 
-def _needless_from(times: Timetable, purpose: Purpose) -> datetime | None:
+def needless_from(times: Timetable, purpose: Purpose) -> datetime | None:
     """From when on nothing needs the private half: tags and ciphertexts need it until the very end."""
     if times.compromised_at is not None or times.withdrawn_at is not None:
         return times.compromised_at or times.withdrawn_at
@@ -313,28 +313,3 @@ def whole_ring(keys: Iterable[KeyFacts], kid: str) -> frozenset[str]:
     return frozenset(
         key.kid for key in keys if key.times.compromised_at is None and (key.kid == kid or key.has_private)
     )
-
-
-def overdue(
-    keys: Sequence[KeyFacts],
-    *,
-    purpose: Purpose,
-    policy: KeyPolicy,
-    around: Periods,
-    now: datetime,
-    retired: bool = False,
-) -> str:
-    """Why a ring wants an operator's eye, or "" where all is in time.
-
-    A ring without a standby is only overdue once the regular runs had a day to mint one; a retired one needs none.
-    """
-    present = succession(keys, now)
-    if present.signer is None and not retired:
-        return "No key of this ring may sign: run rotate_keys."
-    if present.signer is not None and present.standby is None and not retired:
-        waiting_since = present.signer.times.activates_at
-        if now - waiting_since > OVERDUE_AFTER:
-            return f"There is no standby since {waiting_since:%Y-%m-%d %H:%M} UTC: is rotate_keys run by cron?"
-    if _wipes(keys, purpose, policy, around, now - OVERDUE_AFTER):
-        return "The private half of a key that no longer signs waits to be wiped: is rotate_keys run by cron?"
-    return ""

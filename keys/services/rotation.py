@@ -86,6 +86,7 @@ def rotate(
                 if _mints(steps) <= len(suitable):
                     done = apply_steps(ring, steps, materials=suitable, now=moment, actor=actor, reason=reason)
                     note_transitions(ring, now=moment)
+                    KeyRing.objects.filter(pk=ring.pk).update(looked_after_at=moment)
                     return RotationReport([*buried, *done], next_takeover(ring.pk, moment))
     finally:
         discard(ring, materials)

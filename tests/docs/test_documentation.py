@@ -55,7 +55,7 @@ def test_every_setting_is_described(name: str) -> None:
 @pytest.mark.spec("house.md, docs")
 def test_no_setting_is_described_that_nobody_reads() -> None:
     described = set(re.findall(r"`((?:IDP_[A-Z_]+[A-Z])|DATABASE_URL|PORT)`", CONFIGURATION))
-    files = {f"{name}_FILE" for name in ("IDP_SECRET_KEY", "IDP_MASTER_SECRETS", "IDP_EMAIL_URL")}
+    files = {f"{name}_FILE" for name in ("IDP_SECRET_KEY", "IDP_MASTER_SECRETS", "IDP_EMAIL_URL", "IDP_METRICS_TOKEN")}
     assert described - files <= _settings()
 
 

@@ -211,7 +211,7 @@ def test_the_origins_of_a_disabled_client_are_nobodys(app: App, browser: Browser
     "path",
     [
         *(f"/{endpoint.path}" for endpoint in ENDPOINTS if endpoint.scripts is Scripts.NOBODY),
-        "/consent", "/sign-in", "/signed-in", "/", "/livez", "/readyz", "/admin/", "/admin/login/",
+        "/consent", "/sign-in", "/signed-in", "/", "/livez", "/readyz", "/metrics", "/admin/", "/admin/login/",
         "/static/nowhere.svg", "/nowhere", "/token/", "//token",
         "/realms/default/realms/default/token", "/realms/default/",
     ],

@@ -29,11 +29,12 @@ PATHS = {
     "": READ,
     "livez": READ,
     "readyz": READ,
+    "metrics": READ,
 }
 PAIRS = [
     (method, f"{prefix}{path}", methods)
     for path, methods in PATHS.items()
-    for prefix in (("/", "/realms/default/") if path not in {"", "livez", "readyz"} else ("/",))
+    for prefix in (("/", "/realms/default/") if path not in {"", "livez", "readyz", "metrics"} else ("/",))
     for method in EVERY_METHOD
     if method.lower() not in methods
 ]

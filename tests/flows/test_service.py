@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from idp_project.views import broken
 from keys.algorithms import Purpose
+from keys.models import KeyRing
 from realms.models import Realm
 from tests.flows.test_direct_sign_in import sign_in
 from tests.provider import ISSUER, Browser, distrust, make_person, make_realm
@@ -168,6 +171,17 @@ class TestReadiness:
         answer = browser.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["missing"] == ["default mac HMAC-SHA256: NoSigningKey"]
+
+    @pytest.mark.spec("issue 5: an overdue step turns /readyz to degraded, still 200, said in the body")
+    def test_an_overdue_step_degrades_and_takes_no_worker_out(self, browser: Browser, realm: Realm) -> None:
+        now = timezone.now()
+        KeyRing.objects.filter(purpose=Purpose.MAC).update(looked_after_at=now - timedelta(hours=23))
+        assert browser.get("/readyz").json() == {"status": "ok"}
+        KeyRing.objects.filter(purpose=Purpose.MAC).update(looked_after_at=now - timedelta(hours=25))
+        answer = browser.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        (said,) = answer.json()["overdue"]
+        assert said.startswith("default mac HMAC-SHA256: rotate_keys has not looked after this ring since 20")
 
     def test_probes_come_by_plain_http(self, client: Client, realm: Realm) -> None:
         for path in ("/livez", "/readyz", "/health"):

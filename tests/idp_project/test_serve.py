@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from idp_project.environment import Environment
 from idp_project.server_command import CONNECTIONS_PER_WORKER, server_command, usable_cores
+from keys.services.rings import add_ring
 from realms.models import Realm
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -194,3 +195,16 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
     settings.IDP_TRUSTED_PROXIES = proxies
     wsgi.build_application()({"REMOTE_ADDR": "10.0.0.9", "HTTP_X_FORWARDED_FOR": "198.51.100.1, 203.0.113.7"}, None)
     assert addresses == [seen]
+
+
+@pytest.mark.spec("issue 5: dead-man: a late rotation is said, and takes no server down")
+def test_an_overdue_rotation_is_said_and_the_server_starts(
+    realm: Realm, started: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ring = add_ring(realm=realm, algorithm="ES256", actor="test", now=realm.created_at)
+    assert ring.looked_after_at is None
+    call_command("serve")
+    assert len(started) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("keys.E007: Ring default sign ES256: ")
+    assert "No key of this ring may sign since" in said

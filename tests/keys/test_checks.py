@@ -1,15 +1,17 @@
 """keys/checks.py: settings that break the invariant are refused before the server starts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import LazySettings
 from django.core.checks import run_checks
 from django.db import connection
 
 from keys import checks
 from keys.models import KeyRing
+from realms.models import Realm
 from tests.keys.memories import database_away
 
 DAY = timedelta(days=1)
@@ -74,3 +76,22 @@ def test_a_database_that_is_away_or_empty_is_no_weak_ring(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE keys_keyring RENAME TO keys_keyring_elsewhere")
     assert checks.rings_keep_the_invariant(None, databases=["default"]) == []
+
+
+@pytest.mark.spec("issue 5: an overdue step turns check --deploy into an error")
+def test_an_overdue_step_is_an_error_of_a_deployment(bootstrapped: Realm, now: datetime) -> None:
+    with time_machine.travel(now + timedelta(hours=24), tick=False):
+        assert checks.no_step_is_overdue(None) == []
+    with time_machine.travel(now + timedelta(hours=25), tick=False):
+        found = checks.no_step_is_overdue(None)
+        deployed = {message.id for message in run_checks(include_deployment_checks=True)}
+    assert {message.id for message in found} == {"keys.E007"}
+    assert found[0].msg.startswith("Ring default expired_test ES256: rotate_keys has not looked after this ring since")
+    assert "keys.E007" in deployed
+    assert said() == [], "only with --deploy"
+
+
+@pytest.mark.spec("issue 5: an overdue step turns check --deploy into an error")
+def test_a_database_that_is_away_is_nothing_overdue(db: None) -> None:
+    with database_away():
+        assert checks.no_step_is_overdue(None) == []

@@ -17,7 +17,6 @@ from keys.planning import (
     Step,
     Succession,
     Wipe,
-    overdue,
     plan_compromise,
     plan_rotation,
     succession,
@@ -294,16 +293,3 @@ def test_a_lost_host_may_know_every_private_half_that_is_left() -> None:
     gone = key("gone", Timetable(NOW, NOW, compromised_at=NOW))
     assert whole_ring((wiped, gone, *PAIR), "signer") == {"signer", "standby"}
     assert whole_ring((wiped, gone, *PAIR), "old") == {"old", "signer", "standby"}
-
-
-@pytest.mark.spec("issue 2: a warning when something is overdue")
-def test_what_wants_an_operators_eye() -> None:
-    def said(keys: tuple[KeyFacts, ...], now: datetime) -> str:
-        return overdue(keys, purpose=Purpose.SIGN, policy=POLICY, around=AROUND, now=now)
-
-    assert "may sign" in said((), NOW)
-    assert said(PAIR, NOW + 80 * DAY) == ""
-    assert said(PAIR, TAKEOVER + DAY) == "", "the regular runs have a day"
-    assert "no standby since 2026-04-15 12:00" in said(PAIR, TAKEOVER + DAY + TICK)
-    assert said((OLD, *PAIR), NOW + DAY + LEAD - TICK) == ""
-    assert "wiped" in said((OLD, *PAIR), NOW + DAY + LEAD)

@@ -42,6 +42,7 @@ IDP_KEY_PATIENCE = env.duration("IDP_KEY_PATIENCE", "PT0S")
 IDP_SIGNER_TTL = env.duration("IDP_SIGNER_TTL", "PT5S")
 IDP_JWKS_MAX_AGE = env.duration("IDP_JWKS_MAX_AGE", "PT5M")
 IDP_JWKS_OUTAGE = env.duration("IDP_JWKS_OUTAGE", "PT1H")
+IDP_JWKS_HISTORY = env.bool("IDP_JWKS_HISTORY", default=False)
 IDP_DEAD_KEYS_FILE = env.str("IDP_DEAD_KEYS_FILE", default="")
 
 # --- Custodians (keys/custodians; what isn't used isn't set) ------------------------------------------------

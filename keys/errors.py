@@ -109,5 +109,9 @@ class EncryptionRefused(KeysError):
     """What is to be encrypted for a client is no signed token, or too long."""
 
 
+class HistoryUnavailable(KeysError):
+    """The history of a realm's keys can't be read or signed now."""
+
+
 class PublishedSetUnavailable(KeysError):
     """The published keys can't be read and the ones in memory are too old to be served."""

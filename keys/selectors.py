@@ -237,6 +237,18 @@ def awaiting_destruction(*, ring_id: int | None = None) -> Sequence[KeyPair]:
     return list(found.select_related("realm").defer("sealed_private", "public_jwk").order_by("destroyed_at"))
 
 
+def public_keys_ever(realm: Realm, now: datetime) -> Sequence[KeyPair]:
+    """Every key of a realm that was ever in its JWKS, the oldest first, with its ring; no private half.
+
+    Arguments:
+        now: the moment to look at, aware.
+    """
+    found = KeyPair.objects.filter(
+        realm=realm, ring__purpose__in=PUBLISHED_PURPOSES, published_at__lte=now, public_jwk__isnull=False
+    )
+    return list(found.select_related("ring").defer("sealed_private").order_by("published_at", "kid"))
+
+
 def newest_sealed_key() -> KeyPair | None:
     """The youngest key of the installation that a master secret seals, by which secrets are tried."""
     sealed = KeyPair.objects.filter(sealed_private__isnull=False, custodian=LocalCustodian.name)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -11,7 +12,8 @@ from rest_framework.views import APIView
 
 from keys import api
 from keys.conf import periods
-from keys.errors import PublishedSetUnavailable
+from keys.errors import HistoryUnavailable, PublishedSetUnavailable
+from keys.history import MEMORY, histories
 from keys.published_set import PublishedSet
 from keys.services.noting import scribe
 from realms.errors import UnknownRealm
@@ -62,6 +64,29 @@ def _note(request: HttpRequest, realm: str, published: PublishedSet, now: dateti
         if_none_match=request.META.get("HTTP_IF_NONE_MATCH", ""),
         at=now,
     )
+
+
+class HistoryView(JwksView):
+    """`/.well-known/jwks-history.json`: what became of the keys that the realm published, signed (off by default)."""
+
+    def get(self, request: Request, realm: str = DEFAULT_SLUG) -> HttpResponse:
+        """The compact JWS; 404 where it is off, 503 where it can't be made."""
+        if not settings.IDP_JWKS_HISTORY:
+            return JsonResponse({"error": "not_found", "error_description": "There is no such page."}, status=404)
+        try:
+            history = histories.at(realm, timezone.now())
+        except UnknownRealm as error:
+            return JsonResponse({"error": "not_found", "error_description": str(error)}, status=404)
+        except HistoryUnavailable as error:
+            away = JsonResponse({"error": "temporarily_unavailable", "error_description": str(error)}, status=503)
+            away["Retry-After"] = "5"
+            return away
+        response = HttpResponse(history.body, content_type="application/jwt")
+        response["ETag"] = history.etag
+        response["Cache-Control"] = f"public, max-age={int(MEMORY.total_seconds())}"
+        answer = _conditional(request._request, history.etag, response)
+        answer["Access-Control-Allow-Origin"] = "*"
+        return answer
 
 
 def _conditional(request: HttpRequest, etag: str, response: HttpResponse) -> HttpResponse:

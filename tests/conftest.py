@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from keys import dead_keys_file
 from keys.algorithms import Purpose
+from keys.history import histories
 from keys.models import KeyRing
 from keys.published_set import published_sets
 from keys.remote_calls import remote_calls
@@ -43,12 +44,14 @@ def _empty_memories() -> Iterator[None]:
     """No test sees the keys that a worker of another test remembers."""
     signer.forget()
     published_sets.forget()
+    histories.forget()
     scribe.forget()
     dead_keys_file.forget()
     remote_calls.forget()
     yield
     signer.forget()
     published_sets.forget()
+    histories.forget()
     scribe.forget()
 
 

@@ -17,6 +17,7 @@ class EventName(StrEnum):
     KEY_ADOPTED = "key.adopted"
     KEY_IMPORTED = "key.imported"
     KEYS_EXPORTED = "keys.exported"
+    DATABASE_RESTORED = "database.restored"
     KEY_TAKEOVER_MOVED = "key.takeover_moved"
     KEY_LIFETIME_RAISED = "key.lifetime_raised"
     KEY_PRIVATE_WIPED = "key.private_wiped"

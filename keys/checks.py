@@ -14,6 +14,7 @@ from keys.errors import DeadKeysUnreadable, MalformedSecrets
 from keys.overview import what_is_overdue
 from keys.policy import MAX_SIGNER_TTL, faults
 from keys.selectors import policy_of, rings
+from keys.services.restore_marks import restored
 
 OVERDUE = "keys.E007"  # a reason to look, and none to stay down
 
@@ -81,6 +82,22 @@ def periods_are_sound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(Tags.database, deploy=True)
+def no_restore_went_unnoticed(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """keys.E007: the database didn't go back in time, or the epoch was raised since."""
+    if not databases:
+        return []
+    try:
+        sentence = restored()
+    except DeadKeysUnreadable as error:
+        sentence = str(error)
+    except (OperationalError, ProgrammingError):
+        return []  # away or not migrated yet
+    return [Error(sentence, id="keys.E007")] if sentence else []
 
 
 @register(Tags.database)

@@ -69,6 +69,10 @@ class DeadKeysUnreadable(KeysError):
     """The file of dead keys can't be read or written, so no key may be trusted by what the database says alone."""
 
 
+class DatabaseRestored(KeysError):
+    """The database is older than it was, and the epoch of handles isn't raised."""
+
+
 class LifetimeTooLong(KeysError):
     """A token would outlive the publication of the key that signs it."""
 

@@ -261,3 +261,13 @@ class SignatureCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H}: {self.signatures}"
+
+
+class MarkCount(models.Model):
+    """How often a mark outside the database was counted up; see `keys.restore_mark`."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    count = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.id)

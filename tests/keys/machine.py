@@ -21,7 +21,7 @@ from keys.conf import periods
 from keys.errors import NoSigningKey
 from keys.models import KeyPair
 from keys.planning import Mint, succession
-from keys.policy import KeyPolicy
+from keys.policy import JWKS_REFRESH, KeyPolicy
 from keys.published_set import PublishedSet, PublishedSets
 from keys.selectors import facts_of, keys_of
 from keys.services.compromise import compromise
@@ -163,8 +163,8 @@ class RingMachine(RuleBasedStateMachine):
         sets = self.workers[worker].sets
         sets.at(self.realm.slug, self.clock.now + drift)
         if cut_off:
-            self.clock.advance(periods().jwks_outage)
-            self._everybody_signs()
+            self.clock.advance(periods().jwks_outage - JWKS_REFRESH - timedelta(seconds=1))
+            self.everybody_signs_and_verifies()
             with database_away():
                 found = sets.at(self.realm.slug, self.clock.now + drift)
         else:

@@ -38,7 +38,7 @@ def _master_secrets(settings: LazySettings) -> None:
 
 
 @pytest.fixture
-def rows(_master_secrets: None, request: pytest.FixtureRequest) -> list[tuple[Context, bytes]]:
+def rows(request: pytest.FixtureRequest) -> list[tuple[Context, bytes]]:
     """Where sealed values live: real rows of keys and people, and two rows of each other registered column."""
     realm: Realm = request.getfixturevalue("bootstrapped")
     for name in ("ana", "ben"):
@@ -187,12 +187,13 @@ def alter_all_keys(alteration: Callable[[bytes], bytes]) -> None:
 @pytest.mark.spec("issue 5: never a traceback")
 @pytest.mark.parametrize("alteration", ALTERATIONS)
 def test_every_command_says_it_in_one_sentence(
-    alteration: Callable[[bytes], bytes], _master_secrets: None, request: pytest.FixtureRequest
+    alteration: Callable[[bytes], bytes], settings: LazySettings, request: pytest.FixtureRequest
 ) -> None:
     with time_machine.travel(NOW, tick=False):
         request.getfixturevalue("bootstrapped")
         alter_all_keys(alteration)
         sealed_before = KeyPair.objects.count()
+        settings.IDP_MASTER_SECRETS = f"k2:{SECRET_B},k1:{SECRET_A}"
         rewrap = run("rewrap_keys")
         assert (rewrap.code, len(rewrap.err.strip().splitlines())) == (1, 1), rewrap
         signed = run("sign_token", "--claims", '{"sub":"x"}', "--lifetime", "PT5M")

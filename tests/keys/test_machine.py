@@ -39,7 +39,7 @@ def run(realm: Realm, examples: int, policy: KeyPolicy = POLICY) -> int:
     Raises:
         InvariantBrokenError: the invariant is broken.
     """
-    whole = [Phase.generate]  # shrinking over a database takes minutes, and the rules are told one by one anyway
+    whole = [Phase.generate]  # shrinking over a database takes minutes
     kind = type("Machine", (RingMachine,), {"realm": realm, "policy": policy, "operations": 0})
     run_state_machine_as_test(
         seed(5)(kind),
@@ -93,6 +93,7 @@ def test_retention_nought_is_found_broken(realm: Realm, monkeypatch: pytest.Monk
         run(realm, CONTROL)
 
 
+@pytest.mark.prove
 @pytest.mark.spec("keys.md The invariant: negative control: a takeover without a lead")
 def test_a_takeover_without_a_lead_is_found_broken(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KeyPolicy, "lead", no_time)
@@ -100,6 +101,7 @@ def test_a_takeover_without_a_lead_is_found_broken(realm: Realm, monkeypatch: py
         run(realm, CONTROL)
 
 
+@pytest.mark.prove
 @pytest.mark.spec("keys.md The invariant: negative control: a worker keeps its memory past the TTL")
 def test_a_signer_that_remembers_past_its_ttl_is_found_broken(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Signer, "_is_fresh", lambda *_: True)
@@ -107,6 +109,7 @@ def test_a_signer_that_remembers_past_its_ttl_is_found_broken(realm: Realm, monk
         run(realm, CONTROL)
 
 
+@pytest.mark.prove
 @pytest.mark.spec("keys.md The invariant (b): negative control: a JWKS that drops a key early")
 def test_a_jwks_that_drops_a_key_early_is_found_broken(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published_set, "is_published", published_only_while_it_signs)
@@ -114,6 +117,7 @@ def test_a_jwks_that_drops_a_key_early_is_found_broken(realm: Realm, monkeypatch
         run(realm, CONTROL)
 
 
+@pytest.mark.prove
 @pytest.mark.spec("keys.md The invariant (a): negative control: a standby that is minted too late")
 def test_a_standby_that_is_minted_too_late_is_found_broken(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(waiting: planning.KeyFacts, policy: KeyPolicy, now: object, *, force: bool) -> object:

@@ -29,6 +29,7 @@ from tests.keys.processes import KILLED, at_once, exit_code, fork, in_child, kil
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 PROCESSES = 50
+AT_A_TIME = 16
 ROUNDS = 20
 DAY = timedelta(days=1)
 
@@ -62,6 +63,38 @@ def test_fifty_processes_at_once_mint_one_key_a_ring(es256_ring: KeyRing, mac_ri
     for ring in (es256_ring, mac_ring):
         assert ring.keys.count() == 2, "a signer and its standby"
     assert Event.objects.filter(name="key.created").count() == 4
+
+
+def runs_in_sixteen_processes(ring: KeyRing, runs: int) -> None:
+    """Run `rotate_keys` so many times for one ring, from 16 processes at a time, each run as cron would have it."""
+
+    def one_after_another(count: int) -> Callable[[], None]:
+        def work() -> None:
+            with Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+                for _ in range(count):
+                    call_command("rotate_keys", "--realm", ring.realm.slug, stdout=nowhere)
+
+        return work
+
+    shares = [runs // AT_A_TIME + (place < runs % AT_A_TIME) for place in range(AT_A_TIME)]
+    moment = time.monotonic() + 0.3
+    children = [fork(at_once(moment, one_after_another(share))) for share in shares]
+    assert [exit_code(child) for child in children] == [0] * AT_A_TIME
+    assert ring.keys.count() == 2, "a signer and its standby"
+    assert Event.objects.filter(name="key.created", realm=ring.realm.slug).count() == 2
+
+
+@pytest.mark.spec("issue 5: rotate_keys from 16 processes at a time, the short form")
+def test_many_runs_from_sixteen_processes_mint_one_key_a_ring(es256_ring: KeyRing) -> None:
+    runs_in_sixteen_processes(es256_ring, 2 * AT_A_TIME)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+@pytest.mark.spec("issue 5: 1,000 rotate_keys from 16 processes at a time mint one key a ring")
+def test_a_thousand_runs_from_sixteen_processes_mint_one_key_a_ring(es256_ring: KeyRing) -> None:
+    runs_in_sixteen_processes(es256_ring, 1_000)
 
 
 @pytest.mark.prove

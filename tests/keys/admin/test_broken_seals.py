@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from keys.models import KeyPair, KeyRing
-from tests.keys.admin.test_rotation_page import of_ring, words
+from tests.keys.admin.pages import of_ring, words
 from tests.keys.test_hostile_sealed_values import ALTERATIONS, alter_all_keys
 from tests.provider import Browser
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from keys import jose
 from keys.algorithms import Purpose
 from keys.conf import periods
-from keys.errors import NoSigningKey
+from keys.errors import NoSigningKey, PublishedSetUnavailable
 from keys.models import KeyPair
 from keys.planning import Mint, succession
 from keys.policy import JWKS_REFRESH, KeyPolicy
@@ -161,14 +161,15 @@ class RingMachine(RuleBasedStateMachine):
     def fetch(self, verifier: int, worker: int, drift: timedelta, cut_off: bool) -> None:
         """A verifier fetches the JWKS from a worker, which may be cut off from the database."""
         sets = self.workers[worker].sets
-        sets.at(self.realm.slug, self.clock.now + drift)
-        if cut_off:
-            self.clock.advance(periods().jwks_outage - JWKS_REFRESH - timedelta(seconds=1))
-            self.everybody_signs_and_verifies()
-            with database_away():
-                found = sets.at(self.realm.slug, self.clock.now + drift)
-        else:
+        try:
             found = sets.at(self.realm.slug, self.clock.now + drift)
+            if cut_off:
+                self.clock.advance(periods().jwks_outage - JWKS_REFRESH - timedelta(seconds=1))
+                self.everybody_signs_and_verifies()
+                with database_away():
+                    found = sets.at(self.realm.slug, self.clock.now + drift)
+        except PublishedSetUnavailable:
+            return  # it was cut off a moment ago already: the verifier gets a 503 and keeps what it has
         self.copies[verifier] = Copy(found, self.clock.now)
 
     @rule(worker=st.integers(0, 2))

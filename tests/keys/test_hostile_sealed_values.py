@@ -6,6 +6,7 @@ What a blob is made of stands in keys/envelope.py; each class of its bytes is al
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -55,13 +56,13 @@ def rows(request: pytest.FixtureRequest) -> list[tuple[Context, bytes]]:
     return found
 
 
-def _rows_of(column: SealedColumn) -> Iterator[dict[str, object]]:
+def _rows_of(column: SealedColumn) -> Iterator[dict[str, Any]]:
     names = [name for name in (column.kid_field, column.algorithm_field) if name]
     stored = apps.get_model(column.label)._default_manager.filter(**{f"{column.column}__isnull": False})
     yield from stored.order_by("pk").values("pk", column.column, *names)
 
 
-def _bound(column: SealedColumn, row: dict[str, object]) -> dict[str, str]:
+def _bound(column: SealedColumn, row: dict[str, Any]) -> dict[str, str]:
     fields = {"kid": column.kid_field, "algorithm": column.algorithm_field}
     return {name: str(row[look_up]) for name, look_up in fields.items() if look_up}
 

@@ -40,7 +40,7 @@ def run(realm: Realm, examples: int, policy: KeyPolicy = POLICY) -> int:
         InvariantBrokenError: the invariant is broken.
     """
     whole = [Phase.generate]  # shrinking over a database takes minutes
-    kind = type("Machine", (RingMachine,), {"realm": realm, "policy": policy, "operations": 0})
+    kind: type[RingMachine] = type("Machine", (RingMachine,), {"realm": realm, "policy": policy, "operations": 0})
     run_state_machine_as_test(
         seed(5)(kind),
         settings=hypothesis_settings(
@@ -48,8 +48,7 @@ def run(realm: Realm, examples: int, policy: KeyPolicy = POLICY) -> int:
             suppress_health_check=list(HealthCheck), print_blob=False,
         ),
     )  # fmt: skip
-    operations: int = kind.operations
-    return operations
+    return kind.operations
 
 
 @pytest.mark.spec("issue 5: a hypothesis state machine over services and database")

@@ -1,7 +1,10 @@
 """Evidence of propagation: who holds which JWK Set (issue 5, point 3; RFC 9110 §13.1.2)."""
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -10,9 +13,9 @@ from time_machine import Traveller
 
 from keys import evidence
 from keys.evidence import nobody_lacks, propagation
-from keys.fetchers import COUNTED, FORGOTTEN, MOST_FETCHERS, Fetcher, Visit
+from keys.fetchers import COUNTED, FORGOTTEN, MOST_FETCHERS, Fetcher, Seating, Visit, seating
 from keys.models import JwksFetcher, JwksVersion, KeyPair, UnseatedFetches
-from keys.notes import RealmFetches
+from keys.notes import MOST_NEWCOMERS, RealmFetches
 from keys.published_set import published_sets
 from keys.services.compromise import compromise
 from keys.services.evidence import add_fetches, forget_fetchers
@@ -188,6 +191,41 @@ def test_workers_that_write_at_once_give_each_fetcher_one_slot(bootstrapped: Rea
         assert [writer.outcome() for writer in writers] == [None] * 4
     assert JwksFetcher.objects.count() == 30 + 5 * (10 + 4)
     assert JwksFetcher.objects.filter(user_agent__in=names, last_seen_at=NOW + 4 * DAY).count() == 30
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("issue 5 point 3: two workers writing the same fetcher at once")
+def test_two_workers_never_decide_on_the_same_slots_at_once(
+    bootstrapped: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def slowly(*seats: Any, **more: Any) -> Seating:
+        with suppress(threading.BrokenBarrierError):  # the other one waits for the lock, as it should
+            both.wait(0.3)
+        return seating(*seats, **more)
+
+    monkeypatch.setattr("keys.services.evidence.seating", slowly)
+    one = InThread(lambda: add_fetches({"default": visits("same", "one")}, now=NOW))
+    other = InThread(lambda: add_fetches({"default": visits("same", "other")}, now=NOW))
+    assert (one.outcome(), other.outcome()) == (None, None)
+    assert sorted(JwksFetcher.objects.values_list("slot", "user_agent"))[0][0] == 0
+    assert set(JwksFetcher.objects.values_list("user_agent", flat=True)) == {"same", "one", "other"}
+
+
+@pytest.mark.spec("issue 5 point 3: a flood can't push out those that are seen regularly")
+def test_a_worker_learns_who_has_a_slot_and_notes_them_whoever_else_comes(
+    fetch: Fetch, stopped_clock: Traveller
+) -> None:
+    fetch("regular")
+    scribe.write()
+    stopped_clock.move_to(NOW + 20 * MINUTE)
+    for n in range(MOST_NEWCOMERS + 1):
+        fetch(f"flood {n}")
+    fetch("regular")
+    scribe.write()
+    assert row("regular").last_seen_at == NOW + 20 * MINUTE
+    assert UnseatedFetches.objects.get().fetches == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -289,6 +289,8 @@ def test_its_page_says_until_when_the_takeover_waits(operator: Browser, es256_ri
         in said
     )
     assert "at the latest 0 of 1 fetcher holds the next key." in words(operator.get(FRONT))
+    KeyRing.objects.update(patience=timedelta(0))
+    assert "at the latest" not in words(operator.get(FRONT)), "the next run brings it forward"
 
 
 def test_a_ring_that_nobody_fetches_says_nothing_of_fetchers(

@@ -35,7 +35,7 @@ class PolicyForm(forms.Form):
     clock_skew = SpanField(help_text="By how much two clocks may differ.")
     verifier_leeway = SpanField(help_text="For how long past its expiry verifiers may still accept a token.")
     patience = SpanField(
-        help_text="For how long a takeover waits at most until all known fetchers hold the next key; nought for never."
+        help_text="For how long a takeover waits at most until all known fetchers hold the next key; nought: never."
     )
 
     def __init__(self, sent: QueryDict | None, *, ring: KeyRing) -> None:

@@ -29,7 +29,7 @@ from keys.published_set import PublishedSet, published_sets
 from keys.readiness import RingReadiness, readiness
 from keys.records import SignedRecord, verify_record
 from keys.sealing import SealedColumn
-from keys.selectors import rings
+from keys.selectors import is_distrusted, rings
 from keys.services.holding import hold_rings, propagates_until
 from keys.services.noting import scribe
 from keys.signer import RingName, check_lifetime, signer
@@ -119,6 +119,7 @@ def verify_jwt(
     now: datetime,
     audience: str | None = None,
     expired_ok: bool = False,
+    at_once: bool = False,
 ) -> VerifiedToken:
     """Verify a token of a realm against its published keys, as a service would (RFC 8725 §3).
 
@@ -129,6 +130,8 @@ def verify_jwt(
         now: the moment, aware.
         audience: who must be among its audience; None leaves the audience to the caller.
         expired_ok: the danger: True takes a token that is over. Only for a hint that opens nothing by itself.
+        at_once: True asks the database whether the key was declared compromised, in a statement of its own; the
+            published keys in a worker's memory may be `JWKS_REFRESH` old.
 
     Raises:
         TokenRefused: it is malformed, of another kind, issuer or audience, expired, not valid yet, or not
@@ -145,6 +148,8 @@ def verify_jwt(
     compact.check_claims(
         parsed.claims, issuer=realm.issuer, audience=audience, now=now, skew=key.skew, expired_ok=expired_ok
     )
+    if at_once and is_distrusted(key.kid, realm_id=realm.pk):
+        raise TokenRefused(f"The key {key.kid!r} was declared compromised.")
     return VerifiedToken(parsed.claims, key.kid, key.algorithm)
 
 

@@ -180,6 +180,15 @@ def key_by_kid(kid: str, *, realm: str | None = None) -> KeyPair:
     return rows[0]
 
 
+def is_distrusted(kid: str, *, realm_id: int) -> bool:
+    """Whether a key was declared compromised, by its row at this moment.
+
+    Arguments:
+        realm_id: primary key.
+    """
+    return KeyPair.objects.filter(realm_id=realm_id, kid=kid, compromised_at__isnull=False).exists()
+
+
 def living_keys(
     *, realm_id: int, purpose: Purpose, algorithm: str, bits: int | None, now: datetime
 ) -> Sequence[KeyPair]:

@@ -10,6 +10,8 @@ from django.utils import timezone
 from accounts.models import Membership, User
 from keys import api
 from keys.algorithms import Purpose
+from keys.models import KeyPair
+from keys.services.compromise import compromise
 from realms.models import Realm
 from tests.flows.test_direct_sign_in import sign_in
 from tests.flows.test_token import ask, error, post
@@ -211,3 +213,17 @@ def test_a_service_may_sign_its_questions(browser: Browser, realm: Realm, token:
     register_signer(realm, grant_types=(), introspects=(ISSUER,))
     answer = post(browser, "/introspect", asserted(assertion(realm, now), token=token))
     assert answer.json()["active"] is True
+
+
+@pytest.mark.spec("issue 5: introspection and userinfo refuse what a compromised key signed, at once")
+def test_a_compromised_keys_token_ends_at_once_whatever_the_worker_remembers(
+    browser: Browser, token: str, service: dict[str, str], realm: Realm
+) -> None:
+    bearer = {"authorization": f"Bearer {token}"}
+    assert active(browser, token, service)
+    assert browser.get("/userinfo", headers=bearer).status_code == 200
+    kid = api.current_kid(realm=realm, now=timezone.now())
+    compromise(KeyPair.objects.select_related("ring").get(kid=kid), actor="test")
+    assert kid in api.public_jwks(realm.slug, now=timezone.now()).keys, "the worker's JWKS is from before"
+    assert not active(browser, token, service)
+    assert browser.get("/userinfo", headers=bearer).status_code == 401

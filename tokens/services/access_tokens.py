@@ -32,7 +32,7 @@ def trusted_claims(token: str, *, realm: Realm, now: datetime) -> Mapping[str, A
 def _claims_of(token: str, *, realm: Realm, now: datetime) -> Mapping[str, Any]:
     if is_opaque(token):
         return open_opaque_token(token, realm=realm, now=now)
-    return api.verify_jwt(token, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now).claims
+    return api.verify_jwt(token, realm=realm, typ=ACCESS_TOKEN_TYPE, now=now, at_once=True).claims
 
 
 def has_the_form_of_one(text: str) -> bool:

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 from audit.selectors import events_about
 from keys.admin.compromise_page import compromise_page
 from keys.algorithms import ALGORITHMS, Purpose
+from keys.jwk import thumbprint_uri
 from keys.models import KeyPair
 from keys.overview import STATE_WORDS
 from keys.selectors import in_state, timetable_of, without_private_halves
@@ -136,15 +137,16 @@ class KeyPairAdmin(NarrowedLists):
             "Timetable",
             {
                 "fields": (
-                    "created", "published", "activates", "deactivates", "unpublishes", "compromised", "destroyed",
+                    "created", "published", "activates", "deactivates", "unpublishes", "compromised", "withdrawn",
+                    "destroyed",
                 )
             },
         ),
-        ("Public half", {"fields": ("public_half",)}),
+        ("Public half", {"fields": ("thumbprint", "public_half")}),
     )  # fmt: skip
     readonly_fields = (
         "kid", "ring_link", "algorithm", "state", "lifetime", "custodian", "created", "published", "activates",
-        "deactivates", "unpublishes", "compromised", "destroyed", "public_half",
+        "deactivates", "unpublishes", "compromised", "withdrawn", "destroyed", "public_half", "thumbprint",
     )  # fmt: skip
 
     starts_at = _date("activates_at", "signs from")
@@ -155,6 +157,7 @@ class KeyPairAdmin(NarrowedLists):
     deactivates = _moment("deactivates_at", "signs until")
     unpublishes = _moment("unpublishes_at", "published until")
     compromised = _moment("compromised_at", "compromised")
+    withdrawn = _moment("withdrawn_at", "withdrawn")
     destroyed = _moment("destroyed_at", "private half wiped")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[KeyPair]:  # noqa: ARG002
@@ -187,6 +190,11 @@ class KeyPairAdmin(NarrowedLists):
     def lifetime(self, key: KeyPair) -> str:
         """The longest life of what it may sign."""
         return in_words(key.max_lifetime)
+
+    @admin.display(description="thumbprint")
+    def thumbprint(self, key: KeyPair) -> SafeString | str:
+        """The URI that names the key itself, whatever its kid (RFC 9278)."""
+        return format_html("<code>{}</code>", thumbprint_uri(key.public_jwk)) if key.public_jwk else "–"
 
     @admin.display(description="public JWK")
     def public_half(self, key: KeyPair) -> SafeString | str:

@@ -64,6 +64,8 @@ class KeyRingAdmin(NarrowedLists):
     @admin.display(description="next rotation")
     def takes_over(self, ring: KeyRing) -> str:
         """When the standby takes over."""
+        if ring.retired_at is not None:
+            return "retired"
         moment = _overview(ring).takeover_at
         return f"{moment:%d %b %Y %H:%M} UTC" if moment else "not scheduled"
 

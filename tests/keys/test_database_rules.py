@@ -287,3 +287,63 @@ def test_a_ring_with_keys_and_a_realm_with_rings_stay(es256_ring: KeyRing) -> No
         with refused("violates foreign key constraint"):
             execute(statement)
     assert ensure_default_realm(issuer=es256_ring.realm.issuer, now=NOW)[1] is False
+
+
+def retired(ring: KeyRing) -> str:
+    """Retire a ring whose signer ends it; the standby is withdrawn. Its kid is that of the last key."""
+    signer, standby = pair(ring)
+    KeyRing.objects.filter(pk=ring.pk).update(retired_at=NOW)
+    move(signer, ends_ring=True)
+    move(standby, withdrawn_at=NOW, sealed_private=None, destroyed_at=NOW)
+    check_deferred()
+    return signer
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: the end of a retired ring")
+def test_the_last_key_of_a_retired_ring_ends_it_for_ever(es256_ring: KeyRing) -> None:
+    signer = retired(es256_ring)
+    with refused("never taken back"):
+        move(signer, ends_ring=False)
+    KeyRing.objects.filter(pk=es256_ring.pk).update(retired_at=None)
+    check_deferred()
+    insert_key(es256_ring, published_at=NOW + DAY, activates_at=NOW + 3 * DAY)
+    check_deferred()
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: the end of a retired ring")
+def test_a_ring_that_is_not_retired_does_not_end(es256_ring: KeyRing) -> None:
+    signer, standby = pair(es256_ring)
+    with refused("only the keys of a retired ring"):
+        move(signer, ends_ring=True)
+    with refused("only the keys of a retired ring"):
+        move(standby, withdrawn_at=NOW, sealed_private=None, destroyed_at=NOW)
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: the end of a retired ring")
+def test_a_retired_ring_has_no_key_without_an_end(es256_ring: KeyRing) -> None:
+    pair(es256_ring)
+    with refused("ring_retired_ends"):
+        KeyRing.objects.filter(pk=es256_ring.pk).update(retired_at=NOW)
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: the end of a retired ring")
+def test_nothing_is_made_for_a_retired_ring(es256_ring: KeyRing) -> None:
+    retired(es256_ring)
+    with refused("ring_retired_ends"):
+        insert_key(es256_ring, activates_at=NOW + 9 * DAY)
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: the end of a retired ring")
+def test_a_withdrawn_key_relieves_nobody_never_signed_and_never_comes_back(es256_ring: KeyRing) -> None:
+    retired(es256_ring)
+    withdrawn = str(KeyPair.objects.exclude(withdrawn_at=None).get().kid)
+    with refused("never taken back"):
+        move(withdrawn, withdrawn_at=None)
+    with refused("key_withdrawn_before_it_signed"):
+        move(withdrawn, activates_at=NOW)
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: the keys of mac rings can't be retired")
+def test_a_ring_of_another_purpose_is_never_retired(mac_ring: KeyRing) -> None:
+    with refused("ring_retires_only_where_it_signs"):
+        KeyRing.objects.filter(pk=mac_ring.pk).update(retired_at=NOW)

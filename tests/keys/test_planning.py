@@ -8,6 +8,7 @@ import pytest
 from keys.algorithms import Purpose
 from keys.planning import (
     Condemn,
+    Finish,
     KeyFacts,
     Mint,
     RaiseLifetime,
@@ -17,6 +18,7 @@ from keys.planning import (
     Step,
     Succession,
     Wipe,
+    Withdraw,
     plan_compromise,
     plan_rotation,
     succession,
@@ -293,3 +295,56 @@ def test_a_lost_host_may_know_every_private_half_that_is_left() -> None:
     gone = key("gone", Timetable(NOW, NOW, compromised_at=NOW))
     assert whole_ring((wiped, gone, *PAIR), "signer") == {"signer", "standby"}
     assert whole_ring((wiped, gone, *PAIR), "old") == {"old", "signer", "standby"}
+
+
+def retire(keys: tuple[KeyFacts, ...], now: datetime) -> tuple[Step, ...]:
+    return plan_rotation(keys, purpose=Purpose.SIGN, policy=POLICY, around=AROUND, now=now, retired=True)
+
+
+ENDED = replace(SIGNER, times=Timetable(NOW, NOW, NOW + LEAD, NOW + LEAD + RETENTION), ends_ring=True)
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: Retired")
+@pytest.mark.parametrize("keys", [PAIR, (ALONE,)])
+def test_a_retired_ring_stops_once_no_memory_is_older_and_its_standby_is_withdrawn(keys: tuple[KeyFacts, ...]) -> None:
+    now = NOW + DAY
+    finish = Finish("signer", now + LEAD, now + LEAD + RETENTION)
+    assert retire(keys, now) == (finish, *(Withdraw(each.kid) for each in keys[1:]))
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: Retired")
+@pytest.mark.parametrize(("before", "last"), [(LEAD, "signer"), (LEAD - TICK, "standby"), (TICK, "standby")])
+def test_a_standby_that_takes_over_within_the_lead_is_the_last_key(before: timedelta, last: str) -> None:
+    now = TAKEOVER - before
+    found = retire(PAIR, now)
+    assert found[0] == Finish(last, now + LEAD, now + LEAD + RETENTION)
+    assert found[1:] == ((Withdraw("standby"),) if last == "signer" else ())
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: Retired")
+def test_a_ring_that_ends_is_left_alone_but_for_the_wipe() -> None:
+    withdrawn = replace(STANDBY, times=replace(STANDBY.times, withdrawn_at=NOW), has_private=False)
+    ring = (ENDED, withdrawn)
+    assert retire(ring, NOW + TICK) == ()
+    assert retire(ring, NOW + 2 * LEAD) == (Wipe("signer"),)
+    assert retire((), NOW) == ()
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: Retired")
+def test_a_compromise_reopens_no_key_of_a_retired_ring() -> None:
+    standby = replace(
+        STANDBY, times=Timetable(NOW, TAKEOVER, TAKEOVER + LEAD, TAKEOVER + LEAD + RETENTION), ends_ring=True
+    )
+    now = TAKEOVER - TICK
+    found = plan_compromise((SIGNER, standby), {"standby"}, now, retired=True)
+    assert found == (Condemn("standby"), Finish("signer", TAKEOVER, TAKEOVER + RETENTION))
+    assert plan_compromise((SIGNER, standby), {"signer"}, now, retired=True) == (
+        Condemn("signer"),
+        SetStart("standby", now),
+    )
+    assert plan_compromise((ENDED,), {"signer"}, NOW, retired=True) == (Condemn("signer"),)
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: revived")
+def test_a_revived_ring_begins_anew() -> None:
+    assert [type(step) for step in plan((replace(ENDED, has_private=False),), NOW + DAY)] == [Mint, Mint]

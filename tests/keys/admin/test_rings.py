@@ -16,6 +16,8 @@ from keys.selectors import database_clock
 from keys.services import minting, rotation
 from keys.services.compromise import compromise
 from keys.services.evidence import add_fetches
+from keys.services.retirement import retire_rings
+from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from realms.models import Realm
 from tests.keys.admin.pages import ADD_RING, FRONT, RINGS, of_key, of_ring, told, words
@@ -298,3 +300,17 @@ def test_a_ring_that_nobody_fetches_says_nothing_of_fetchers(
 ) -> None:
     rotate(mac_ring, now=now, actor="test", clock=lambda: now)
     assert "fetcher" not in words(operator.get(of_ring(mac_ring))).replace("all known fetchers", "")
+
+
+@pytest.mark.spec("keys.md Moving to another algorithm: Retired")
+def test_a_retired_ring_and_its_withdrawn_key_say_so(operator: Browser, ring: KeyRing, standby: KeyPair) -> None:
+    add_ring(realm=ring.realm, algorithm="Ed25519", actor="test", now=database_clock())
+    retire_rings(realm=ring.realm, algorithm="ES256", actor="test")
+    page = operator.get(of_ring(ring)).content.decode()
+    assert 'id="retired"' in page
+    assert "none: the ring is retired" in page
+    page = operator.get(of_key(standby)).content.decode()
+    assert 'id="withdrawn"' in page
+    assert f"urn:ietf:params:oauth:jwk-thumbprint:sha-256:{standby.kid}" in page
+    assert ">retired</span>" in operator.get(FRONT).content.decode()
+    assert "retired" in words(operator.get(RINGS))

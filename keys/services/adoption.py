@@ -84,6 +84,8 @@ def adopt(
         moment, policy = clock(), validated(policy_of(locked), periods())
         if locked.retired_at is not None:
             raise AdoptionRefused(f"The ring {locked} is retired: revive it first.")
+        if not material.suits(locked):
+            raise AdoptionRefused(f"The ring {locked} was moved to another custodian just now: try again.")
         _refuse_dead(key, signing=True)
         _refuse_twice(key, name, realm)
         mint, ends = _succeed([facts_of(row) for row in keys_of(locked.pk)], policy, moment)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -68,6 +68,13 @@ class ImportReport:
 class _Plan:
     outcomes: Sequence[tuple[ExportedKey, Outcome]]
     empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    row: uuid.UUID
+    custodian: str
+    blob: bytes = field(repr=False)
 
 
 def import_ring(
@@ -182,7 +189,7 @@ def _fits(ring: ExportedRing, key: ExportedKey, jwk: Mapping[str, str]) -> bool:
     return key_members(private.public_key(), ring.algorithm) == members
 
 
-def _materials(custodian_name: str, exported: ExportedRing) -> Mapping[str, tuple[uuid.UUID, bytes]]:
+def _materials(custodian_name: str, exported: ExportedRing) -> Mapping[str, _Sealed]:
     """The private halves by kid, sealed for rows to come: outside of the lock, since a custodian may be far away."""
     custodian = custodian_named(custodian_name)
     found = {}
@@ -190,7 +197,7 @@ def _materials(custodian_name: str, exported: ExportedRing) -> Mapping[str, tupl
         if key.private is not None:
             row = uuid.uuid4()
             context = PRIVATE_COLUMN.context(str(row), kid=key.kid, algorithm=exported.algorithm)
-            found[key.kid] = (row, seal(key.private, context=context, custodian=custodian))
+            found[key.kid] = _Sealed(row, custodian_name, seal(key.private, context=context, custodian=custodian))
         elif key.custodian_reference:
             custodian_named(key.custodian)
     return found
@@ -234,9 +241,7 @@ def _distrusted(keys: Collection[ExportedKey]) -> frozenset[str]:
     )
 
 
-def _apply(
-    ring: KeyRing, plan: _Plan, materials: Mapping[str, tuple[uuid.UUID, bytes]], moment: datetime, actor: str
-) -> None:
+def _apply(ring: KeyRing, plan: _Plan, materials: Mapping[str, _Sealed], moment: datetime, actor: str) -> None:
     beside = sum(outcome is Outcome.BESIDE for _, outcome in plan.outcomes)
     first = _first([facts_of(key) for key in keys_of(ring.pk)])
     dead = dead_keys_for_writing()
@@ -292,9 +297,10 @@ def _place(row: KeyPair, key: ExportedKey, *, until: datetime, moment: datetime,
     row.activates_at, row.deactivates_at, row.unpublishes_at = until - _SLOT, until, max(gone, until)
 
 
-def _give_private_half(row: KeyPair, key: ExportedKey, materials: Mapping[str, tuple[uuid.UUID, bytes]]) -> None:
+def _give_private_half(row: KeyPair, key: ExportedKey, materials: Mapping[str, _Sealed]) -> None:
     if key.kid in materials:
-        row.id, row.sealed_private = materials[key.kid]
+        found = materials[key.kid]
+        row.id, row.custodian, row.sealed_private = found.row, found.custodian, found.blob
         row.destroyed_at = None
     elif key.custodian_reference:
         row.custodian, row.custodian_reference, row.destroyed_at = key.custodian, key.custodian_reference, None

@@ -15,7 +15,9 @@ from rest_framework.request import Request
 from accounts.views.page import language_of
 from idp_project import metrics
 from keys import api
+from keys.errors import DeadKeysUnreadable
 from keys.overview import what_is_overdue
+from keys.services.restore_marks import restored
 from tokens.endpoints import directory
 from tokens.errors import NotFound
 from tokens.protocol import json_response
@@ -105,10 +107,19 @@ _NOT_STORED = {"Cache-Control": "no-store"}
 
 def _overdue(now: datetime) -> list[str]:
     try:
-        late = what_is_overdue(now)
+        late, sentence = what_is_overdue(now), _gone_back()
     except (DatabaseError, InterfaceError):  # it was there a moment ago, and the next probe says so
         return []
-    return [f"{ring.realm.slug} {ring}: {due.sentence()}" for ring, steps in late.items() for due in steps]
+    steps = [f"{ring.realm.slug} {ring}: {due.sentence()}" for ring, found in late.items() for due in found]
+    return [*steps, sentence] if sentence else steps
+
+
+def _gone_back() -> str:
+    """Whether a dump was restored and the epoch not raised; "" where all is well."""
+    try:
+        return restored()
+    except DeadKeysUnreadable as error:
+        return str(error)
 
 
 def _missing(now: datetime) -> list[str]:

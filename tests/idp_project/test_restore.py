@@ -14,6 +14,7 @@ import pytest
 from django.conf import LazySettings
 from django.core import checks
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from audit.models import Event
@@ -113,6 +114,11 @@ def refused_by_checks() -> set[str | None]:
     return {each.id for each in found if each.is_serious()}
 
 
+def readiness() -> str:
+    """What /readyz says; that it isn't 503 is the runbook's own business."""
+    return Client().get("/readyz", HTTP_HOST="id.example.test").content.decode()
+
+
 def lived() -> SimpleNamespace:
     """An installation with a signed token, a grant, and a mark outside the database."""
     realm = make_realm()
@@ -145,6 +151,9 @@ def test_an_old_dump_revives_nothing(installation: Installation, settings: LazyS
     assert "keys.E007" in refused_by_checks()
     forgotten = run("rotate_keys")
     assert (forgotten.code, "Set IDP_HANDLE_EPOCH to 1" in forgotten.out) == (1, True)
+    forget()
+    assert '"degraded"' in readiness()
+    assert "Set IDP_HANDLE_EPOCH to 1" in readiness()
 
     settings.IDP_HANDLE_EPOCH = 1
     forget()  # each command is a process of its own
@@ -158,6 +167,7 @@ def test_an_old_dump_revives_nothing(installation: Installation, settings: LazyS
     assert key_by_kid(before.signed.kid).compromised_at is not None
     assert token(before.realm).kid != before.signed.kid
     assert refused_by_checks() == set()
+    assert readiness() == '{"status":"ok"}'
     assert Event.objects.filter(name="key.compromised", reason="listed in the file of dead keys").exists()
     assert Event.objects.filter(name="database.restored").count() == 1
 

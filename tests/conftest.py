@@ -1,6 +1,6 @@
 """What the tests of every app share: a fixed time, a realm, and rings with keys."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -23,6 +23,7 @@ from realms.services import ensure_default_realm
 from tests.clock import FakeClock
 
 ACTOR = "test"
+PROVED = "proved"
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 # How busy the machine is says nothing about a rule.
 settings.register_profile("rules", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,7 +31,13 @@ settings.load_profile("rules")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What could not be tested here is said loudly, with what to install."""
+    """What a proof counted; and what could not be tested here is said loudly, with what to install."""
+    passed = terminalreporter.getreports("passed")
+    counted = [str(text) for report in passed for name, text in report.user_properties if name == PROVED]
+    if counted:
+        terminalreporter.section("PROVED", sep="=", green=True, bold=True)
+    for line in counted:
+        terminalreporter.write_line(line)
     skipped = terminalreporter.getreports("skipped")
     if skipped:
         terminalreporter.section(f"NOT TESTED HERE: {len(skipped)}", sep="!", red=True, bold=True)
@@ -53,6 +60,12 @@ def _empty_memories() -> Iterator[None]:
     published_sets.forget()
     histories.forget()
     scribe.forget()
+
+
+@pytest.fixture
+def proved(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Has a line stand in the summary of the run, from whichever process: how much a proof looked at."""
+    return lambda line: record_property(PROVED, line)
 
 
 @pytest.fixture

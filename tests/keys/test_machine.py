@@ -1,5 +1,6 @@
 """The state machine of tests/keys/machine.py: services and database, in the suite and under `make prove`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -52,19 +53,17 @@ def run(realm: Realm, examples: int, policy: KeyPolicy = POLICY) -> int:
 
 
 @pytest.mark.spec("issue 5: a hypothesis state machine over services and database")
-def test_the_services_keep_the_invariant(realm: Realm, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_services_keep_the_invariant(realm: Realm, proved: Callable[[str], None]) -> None:
     operations = run(realm, SHORT_FORM)
-    with capsys.disabled():
-        print(f"\nservices and database: {operations:,} operations")  # noqa: T201
+    proved(f"services and database: {operations:,} operations")
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
 @pytest.mark.spec("issue 5: a hypothesis state machine over services and database, the long form")
-def test_the_services_keep_the_invariant_in_the_long_form(realm: Realm, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_services_keep_the_invariant_in_the_long_form(realm: Realm, proved: Callable[[str], None]) -> None:
     operations = run(realm, LONG_FORM)
-    with capsys.disabled():
-        print(f"\nservices and database: {operations:,} operations, and none broke the invariant")  # noqa: T201
+    proved(f"services and database: {operations:,} operations, and none broke the invariant")
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ IDP_JWKS_HISTORY = env.bool("IDP_JWKS_HISTORY", default=False)
 IDP_DEAD_KEYS_FILE = env.str("IDP_DEAD_KEYS_FILE", default="")
 
 # --- Custodians (keys/custodians; what isn't used isn't set) ------------------------------------------------
+IDP_AWS_KMS_REGION = env.str("IDP_AWS_KMS_REGION", default="")
+IDP_AWS_KMS_KEY = env.str("IDP_AWS_KMS_KEY", default="")
+IDP_AWS_KMS_ENDPOINT = env.str("IDP_AWS_KMS_ENDPOINT", default="")
 IDP_PKCS11_MODULE = env.str("IDP_PKCS11_MODULE", default="")
 IDP_PKCS11_TOKEN = env.str("IDP_PKCS11_TOKEN", default="")
 IDP_PKCS11_PIN = env.optional_secret("IDP_PKCS11_PIN")

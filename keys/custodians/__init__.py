@@ -5,6 +5,7 @@ One module each; the registry is the tuple.
 
 from typing import Protocol, runtime_checkable
 
+from keys.custodians.aws_kms import AwsKmsCustodian
 from keys.custodians.local import LocalCustodian
 from keys.custodians.pkcs11 import Pkcs11Custodian
 from keys.custodians.remote_key import RemoteKey
@@ -84,7 +85,7 @@ class MakesWrappingKeys(Protocol):
         ...
 
 
-CUSTODIANS: tuple[Custodian, ...] = (LocalCustodian(), Pkcs11Custodian(), VaultCustodian())
+CUSTODIANS: tuple[Custodian, ...] = (LocalCustodian(), AwsKmsCustodian(), Pkcs11Custodian(), VaultCustodian())
 
 
 def custodian_named(name: str) -> Custodian:

@@ -204,5 +204,7 @@ def test_every_key_is_listed_with_state_and_timetable(bootstrapped: Realm, setti
     assert (row["compromised_at"], row["destroyed_at"], row["custodian"]) == (None, None, "local")
     text = run("list_keys", "--algorithm", "ES256").out
     assert len(text.splitlines()) == 4
-    assert f"{states[signer.kid]:<12} {signer.kid}  signs from 2026-01-15T12:00:00Z until 2026-04-15" in text
-    assert "sealed" not in run("list_keys", "--json").out
+    assert (
+        f"{states[signer.kid]:<12} {signer.kid}  local/sealed  signs from 2026-01-15T12:00:00Z until 2026-04-15" in text
+    )
+    assert "sealed_private" not in run("list_keys", "--json").out

@@ -13,9 +13,11 @@ import pytest
 from django.conf import LazySettings
 
 from keys.custodians import Custodian
+from keys.custodians.aws_kms import AwsKmsCustodian
 from keys.custodians.local import LocalCustodian
 from keys.custodians.pkcs11 import Pkcs11Custodian
 from keys.custodians.pkcs11_token import TOKEN
+from tests.keys.custodians.moto_kms import REGION, MotoKms
 from tests.keys.custodians.softhsm import LABEL, MODULE, SoftHsm, skip_without
 from tests.keys.known_secrets import SECRET_A, SECRET_B
 
@@ -60,6 +62,24 @@ def local(settings: LazySettings, folder: Path, patch: pytest.MonkeyPatch) -> It
 
 
 @contextmanager
+def aws_kms(settings: LazySettings, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """AWS KMS as moto plays it."""
+    kms = MotoKms(patch)
+    settings.IDP_AWS_KMS_REGION, settings.IDP_AWS_KMS_ENDPOINT = REGION, kms.endpoint
+    settings.IDP_AWS_KMS_KEY = kms.make_wrapping_key()
+    yield Bench(
+        AwsKmsCustodian(),
+        hidden=("a-secret-of-the-tests",),
+        change_secret=lambda: setattr(settings, "IDP_AWS_KMS_KEY", kms.make_wrapping_key()),
+        unconfigure=lambda: setattr(settings, "IDP_AWS_KMS_REGION", ""),
+        give_wrong_credentials=kms.refuse,
+        cut_off=kms.stop,
+        hide_library=lambda: patch.setitem(sys.modules, "boto3", None),
+    )
+    kms.stop()
+
+
+@contextmanager
 def pkcs11(settings: LazySettings, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A token of SoftHSM 2."""
     skip_without()
@@ -89,5 +109,6 @@ def pkcs11(settings: LazySettings, folder: Path, patch: pytest.MonkeyPatch) -> I
 
 BENCHES: dict[str, Callable[[LazySettings, Path, pytest.MonkeyPatch], AbstractContextManager[Bench]]] = {
     "local": local,
+    "aws_kms": aws_kms,
     "pkcs11": pkcs11,
 }

@@ -13,11 +13,12 @@ from audit.vocabulary import EventName
 from keys import api, hooks
 from keys.algorithms import Custody, Purpose
 from keys.errors import CustodianRefused, CustodianUnreachable, UnavailableAlgorithm
+from keys.jwk import thumbprint
 from keys.models import KeyPair, KeyRing
 from keys.readiness import readiness
 from keys.remote_calls import remote_calls
 from keys.selectors import awaiting_destruction
-from keys.services import rotation
+from keys.services import minting, rotation
 from keys.services.compromise import compromise
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
@@ -96,7 +97,7 @@ def test_a_signature_that_is_not_the_keys_leaves_nobody(
     ring: KeyRing, fake: FakeCustodian, realm: Realm, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for garbage in (b"", b"x", bytes(64), b"\xff" * 64, bytes(72)):
-        fake.forge = lambda _message, garbage=garbage: garbage  # type: ignore[misc]
+        fake.forge = lambda _message, garbage=garbage: garbage
         with pytest.raises(CustodianRefused, match="no signature of the key"):
             signed(realm, clock)
     assert "custodian.refused custodian=fake kid=" in caplog.text
@@ -170,7 +171,7 @@ def test_a_kid_that_begins_with_a_hyphen_is_made_again_and_the_key_destroyed(
     ring: KeyRing, fake: FakeCustodian, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kids = iter(["-option"])
-    real = rotation.make_material.__globals__["thumbprint"]
+    real = thumbprint
     monkeypatch.setattr("keys.services.minting.thumbprint", lambda members: next(kids, None) or real(members))
     clock.advance(91 * DAY)
     turn(ring, clock)
@@ -268,7 +269,7 @@ def test_a_ring_that_moved_while_its_key_was_made_gets_one_where_it_lives_now(
 ) -> None:
     stored = set(fake.kept)
     clock.advance(91 * DAY)
-    make = rotation.make_material
+    make = minting.make_material
 
     def moved(found: KeyRing) -> object:
         material = make(found)

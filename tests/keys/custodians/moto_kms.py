@@ -81,7 +81,8 @@ def _sign(self: Any) -> str:
         raise JsonRESTError("InvalidKeyUsageException", "not for this key")
     digest = _HASHES[algorithm[-3:]]
     kind: Any = Prehashed(digest) if given.get("MessageType") == "DIGEST" else digest
-    private = key.private_key.private_key
+    kept: Any = key.private_key
+    private = kept.private_key
     if algorithm.startswith("ECDSA"):
         signature = private.sign(message, ec.ECDSA(kind))
     else:

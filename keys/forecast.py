@@ -74,8 +74,8 @@ def forecast(
     Returns:
         The forecast. A policy that `rotate_keys` refuses is played all the same, and said to be refused.
     """
-    retired = ring.retired_at is not None
-    played = PlayedRing([facts_of(key) for key in keys], Purpose(ring.purpose), policy_of(ring), periods(), retired)
+    facts, retired = [facts_of(key) for key in keys], ring.retired_at is not None
+    played = PlayedRing(facts, Purpose(ring.purpose), policy_of(ring), periods(), retired)
     course = play(played, since=now, until=now + span, every=every)
     hurried = hurried_course(played, since=now, every=every)
     helped = [profile for profile in profiles if not helpless(profile)]  # the others fail however long they have

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import assert_never
 
 from keys import planning
 from keys.algorithms import Purpose
@@ -40,6 +40,7 @@ class Turn(StrEnum):
     TAKES_OVER = "takes over"
     STOPS = "stops"
     UNPUBLISHED = "unpublished"
+    WITHDRAWN = "withdrawn"
     WIPED = "wiped"
 
 
@@ -62,13 +63,17 @@ class PlayedRing:
     def plan(self, keys: Sequence[KeyFacts], now: datetime, *, force: bool) -> tuple[Step, ...]:
         """What the planner asks for; the one place at which the simulator meets it.
 
-        Who fetches in future is not known: a takeover that waits for fetchers comes at its latest, and forced
-        ones come without patience.
+        Who will hold which key is not known, so a takeover that waits for fetchers is played at its latest.
         """
         return planning.plan_rotation(
-            keys, purpose=self.purpose, policy=self.policy, around=self.around, now=now, force=force,
+            keys,
+            purpose=self.purpose,
+            policy=self.policy,
+            around=self.around,
+            now=now,
+            force=force,
             retired=self.retired,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +160,26 @@ def _changed(
     times = key.times
     match step:
         case SetStart(activates_at=start):
-            changes: dict[str, Any] = {"times": replace(times, activates_at=start)}
-        case SetEnd(deactivates_at=end, unpublishes_at=gone):
-            changes = {"times": replace(times, deactivates_at=end, unpublishes_at=gone)}
-        case Finish(deactivates_at=end, unpublishes_at=gone):
-            changes = {"times": replace(times, deactivates_at=end, unpublishes_at=gone), "ends_ring": True}
+            times = replace(times, activates_at=start)
+        case SetEnd(deactivates_at=end, unpublishes_at=gone) | Finish(deactivates_at=end, unpublishes_at=gone):
+            times = replace(times, deactivates_at=end, unpublishes_at=gone)
         case Reopen():
-            changes = {"times": replace(times, deactivates_at=None, unpublishes_at=None)}
-        case RaiseLifetime(max_lifetime=lifetime):
-            changes = {"max_lifetime": lifetime}
-        case Wipe():
-            changes = {"has_private": False}
-        case Withdraw():
-            changes = {"times": replace(times, withdrawn_at=now), "has_private": False}
+            times = replace(times, deactivates_at=None, unpublishes_at=None)
         case Condemn():
-            changes = {"times": replace(times, compromised_at=now), "has_private": False}
+            times = replace(times, compromised_at=now)
+        case Withdraw():
+            times = replace(times, withdrawn_at=now)
+        case RaiseLifetime() | Wipe():
+            pass
         case _:
             assert_never(step)
-    return replace(key, **changes)
+    return replace(
+        key,
+        times=times,
+        max_lifetime=step.max_lifetime if isinstance(step, RaiseLifetime) else key.max_lifetime,
+        has_private=key.has_private and not isinstance(step, Wipe | Condemn | Withdraw),
+        ends_ring=key.ends_ring or isinstance(step, Finish),
+    )
 
 
 def _is_settled(key: KeyFacts, now: datetime) -> bool:
@@ -214,16 +221,21 @@ def _moments(times: Timetable, policy: KeyPolicy) -> list[datetime]:
 
 
 def _events(keys: Iterable[KeyFacts], wipes: Iterable[Event], since: datetime, until: datetime) -> tuple[Event, ...]:
-    order = tuple(Turn)
     found = list(wipes)
     for key in keys:
         times = key.times
-        if not is_trusted(times):
-            continue
-        scheduled = (times.published_at, times.activates_at, times.deactivates_at, times.unpublishes_at)
+        scheduled = {
+            Turn.PUBLISHED: times.published_at,
+            Turn.TAKES_OVER: times.activates_at,
+            Turn.STOPS: times.deactivates_at,
+            Turn.UNPUBLISHED: times.unpublishes_at,
+        }
+        if not is_trusted(times):  # its timetable holds no longer
+            scheduled = {Turn.WITHDRAWN: times.withdrawn_at}
         found += [
             Event(moment, key.kid, turn)
-            for turn, moment in zip(order[:4], scheduled, strict=True)
+            for turn, moment in scheduled.items()
             if moment is not None and since <= moment <= until
         ]
+    order = tuple(Turn)
     return tuple(sorted(found, key=lambda event: (event.at, order.index(event.turn), event.kid)))

@@ -143,7 +143,7 @@ class _Axis:
 def phases(times: Timetable) -> tuple[Phase, ...]:
     """What a key went through and what lies ahead of it, in order, without gaps; the last has no end.
 
-    A compromise ends whatever was scheduled after it.
+    A compromise ends whatever was scheduled after it, and so does a withdrawal.
     """
     scheduled = (
         (KeyState.PRE_ACTIVE, times.published_at),
@@ -155,6 +155,9 @@ def phases(times: Timetable) -> tuple[Phase, ...]:
     if (condemned := times.compromised_at) is not None:
         starts = [(state, moment) for state, moment in starts if moment < condemned]
         starts.append((KeyState.COMPROMISED, condemned))
+    elif (withdrawn := times.withdrawn_at) is not None:
+        starts = [(state, moment) for state, moment in starts if moment < withdrawn]
+        starts.append((KeyState.ARCHIVED, withdrawn))
     ends = [moment for _, moment in starts[1:]]
     return tuple(
         Phase(state, since, until)

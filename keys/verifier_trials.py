@@ -6,7 +6,7 @@ it be: max-age, outage, a worker's memory (`Periods.least_propagation`). The ver
 moment of its cache.
 
 Where the verifier accepts more than it should, a key that is unpublished say, nothing fails. Neither is a
-token of a compromised key counted: it is to be refused.
+token of a compromised key counted, which is to be refused, nor a key that was withdrawn before it signed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,7 @@ from keys.algorithms import Purpose
 from keys.planning import KeyFacts
 from keys.policy import KeyPolicy
 from keys.simulation import CRON_INTERVAL, Course, PlayedRing, play
+from keys.timetable import is_trusted
 from keys.verifier_profiles import VerifierProfile
 
 STEP = timedelta(seconds=1)  # in which the smallest propagation is looked for
@@ -77,7 +78,7 @@ def failures(course: Course, profile: VerifierProfile) -> list[Failure]:
     first = min(course.keys, key=lambda key: (key.times.published_at, key.times.activates_at), default=None)
     found = []
     for key in course.keys:
-        if key.times.compromised_at is not None:
+        if not is_trusted(key.times):
             continue
         if key is not first and (failure := _unknown_yet(key, course, profile)):
             found.append(failure)
@@ -150,7 +151,7 @@ def smallest_propagation(
 
     def is_safe(count: int) -> bool:
         policy = replace(ring.policy, propagation=count * STEP)
-        course = hurried_course(replace(ring, keys=(), policy=policy), since=_ANY_DAY, every=every)
+        course = hurried_course(replace(ring, keys=(), policy=policy, retired=False), since=_ANY_DAY, every=every)
         return count * STEP >= least and not _any_fails(course, chosen)
 
     least = ring.around.least_propagation(ring.policy.clock_skew)  # what rotate_keys asks for in any case

@@ -204,3 +204,22 @@ def test_the_words_at_the_present_stay_inside_the_picture() -> None:
 def test_a_long_kid_is_cut_and_a_short_one_is_not() -> None:
     rows = draw([PicturedKey("x" * 43, Timetable(NOW, NOW)), PicturedKey("short", Timetable(NOW, NOW))], now=NOW).rows
     assert sorted(row.short for row in rows) == ["short", "x" * 10 + "…"]
+
+
+@pytest.mark.spec("keys.md Simulator: past and future in one picture")
+def test_a_key_to_come_has_a_row_that_says_so_to_the_right_of_the_present() -> None:
+    made = a_year_of_rotations(4)
+    start = made[-1].times.activates_at + 90 * DAY
+    picture = draw([*made, PicturedKey("to-come-1", Timetable(start - 90 * DAY, start), to_come=True)], now=NOW)
+    assert [row.to_come for row in picture.rows] == [False] * 4 + [True]
+    assert all(bar.x > picture.now_x for bar in picture.rows[-1].bars)
+    assert picture.now_x + picture.ahead_width == PLOT_RIGHT
+    assert picture.ahead_height == 5 * ROW_HEIGHT
+
+
+def test_a_withdrawal_ends_what_was_scheduled_after_it() -> None:
+    times = Timetable(NOW - 10 * DAY, NOW + 5 * DAY, withdrawn_at=NOW - DAY)
+    assert [(phase.state, phase.since) for phase in phases(times)] == [
+        (KeyState.PRE_ACTIVE, NOW - 10 * DAY),
+        (KeyState.ARCHIVED, NOW - DAY),
+    ]

@@ -90,7 +90,7 @@ def moments_of_use(key: KeyFacts, policy: KeyPolicy) -> Iterator[datetime]:
         yield key.times.deactivates_at + key.max_lifetime + policy.verifier_leeway
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     rings,
     profiles(),
@@ -122,7 +122,7 @@ def test_whatever_a_verifier_refuses_was_foretold(
             )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(sound_policies(), profiles())
 @pytest.mark.spec("keys.md The invariant: a verifier whose copy is at most N old verifies every unexpired token")
 def test_a_sound_policy_fails_no_verifier_whose_blindness_fits_into_the_propagation(
@@ -138,7 +138,7 @@ def test_a_sound_policy_fails_no_verifier_whose_blindness_fits_into_the_propagat
     assert failures(play(ring, since=NOW, until=NOW + 90 * DAY), profile) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sound_policies(), profiles())
 def test_the_smallest_propagation_is_safe_and_one_step_less_is_not(policy: KeyPolicy, profile: VerifierProfile) -> None:
     assume(not helpless(profile))

@@ -314,3 +314,30 @@ def test_a_retired_ring_and_its_withdrawn_key_say_so(operator: Browser, ring: Ke
     assert f"urn:ietf:params:oauth:jwk-thumbprint:sha-256:{standby.kid}" in page
     assert ">retired</span>" in operator.get(FRONT).content.decode()
     assert "retired" in words(operator.get(RINGS))
+
+
+@pytest.mark.spec("keys.md Simulator: the admin draws past and future in one picture, and says what comes")
+def test_its_page_draws_the_keys_to_come_and_says_who_would_fail(
+    operator: Browser, ring: KeyRing, standby: KeyPair
+) -> None:
+    answer = operator.get(of_ring(ring))
+    page, said = answer.content.decode(), words(answer)
+    assert page.count("row-to-come") == 4
+    assert "Key to-come-1, not made yet: waiting from" in page
+    assert '<rect class="ahead"' in page
+    assert 'style="' not in page
+    assert f"load-once may refuse tokens of {standby.kid} from" in said
+    assert "smallest safe propagation: 1 hour 35 minutes 10 seconds" in said
+    assert KeyPair.objects.filter(ring=ring).count() == 2
+
+
+def test_the_page_of_a_ring_without_keys_foresees_its_first(operator: Browser, es256_ring: KeyRing) -> None:
+    page = operator.get(of_ring(es256_ring)).content.decode()
+    assert "Key to-come-1, not made yet: signing from" in page
+
+
+def test_the_page_of_a_ring_whose_policy_is_refused_foresees_nothing(operator: Browser, ring: KeyRing) -> None:
+    KeyRing.objects.filter(pk=ring.pk).update(propagation=timedelta(minutes=1))
+    answer = operator.get(of_ring(ring))
+    assert "Nothing: rotate_keys refuses this policy." in words(answer)
+    assert "row-to-come" not in answer.content.decode()

@@ -16,7 +16,7 @@ from keys.policy import MAX_SIGNER_TTL, faults
 from keys.selectors import policy_of, rings
 from keys.services.restore_marks import restored
 
-OVERDUE = "keys.E007"  # a reason to look, and none to stay down
+OVERDUE = "keys.E008"  # a reason to look, and none to stay down
 
 
 @register(Tags.security)
@@ -124,7 +124,7 @@ def rings_keep_the_invariant(
 
 @register(Tags.security, deploy=True)
 def no_step_is_overdue(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """keys.E007: rotate_keys does its work. Asked with `--deploy` alone; `serve` says it and starts all the same."""
+    """keys.E008: rotate_keys does its work. Asked with `--deploy` alone; `serve` says it and starts all the same."""
     try:
         late = what_is_overdue(timezone.now())
     except (OperationalError, ProgrammingError):
@@ -133,7 +133,7 @@ def no_step_is_overdue(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Error(
             f"Ring {ring.realm.slug} {ring}: {' '.join(due.sentence() for due in steps)}",
             hint="Run manage.py rotate_keys, and see that it is run hourly.",
-            id="keys.E007",
+            id="keys.E008",
         )
         for ring, steps in late.items()
     ]

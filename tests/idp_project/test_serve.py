@@ -206,5 +206,5 @@ def test_an_overdue_rotation_is_said_and_the_server_starts(
     call_command("serve")
     assert len(started) == 1
     said = capsys.readouterr().err
-    assert said.startswith("keys.E007: Ring default sign ES256: ")
+    assert said.startswith("keys.E008: Ring default sign ES256: ")
     assert "No key of this ring may sign since" in said

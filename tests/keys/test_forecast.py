@@ -1,7 +1,6 @@
 """rotate_keys --simulate: what an operator reads, what a program reads, and the exit code."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -23,8 +22,8 @@ def simulate(*arguments: str) -> Ran:
     return run("rotate_keys", "--simulate", *arguments)
 
 
-def rows() -> list[Any]:
-    return list(KeyPair.objects.order_by("kid").values())
+def rows() -> list[tuple[object, ...]]:
+    return list(KeyPair.objects.order_by("kid").values_list())
 
 
 def narrow(ring: KeyRing, propagation: timedelta) -> None:

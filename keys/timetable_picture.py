@@ -152,6 +152,8 @@ def phases(times: Timetable) -> tuple[Phase, ...]:
         (KeyState.ARCHIVED, times.unpublishes_at),
     )
     starts = [(state, moment) for state, moment in scheduled if moment is not None]
+    if (withdrawn := times.withdrawn_at) is not None:
+        starts = [*((state, moment) for state, moment in starts if moment < withdrawn), (KeyState.ARCHIVED, withdrawn)]
     if (condemned := times.compromised_at) is not None:
         starts = [(state, moment) for state, moment in starts if moment < condemned]
         starts.append((KeyState.COMPROMISED, condemned))

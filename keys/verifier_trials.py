@@ -79,7 +79,7 @@ def failures(course: Course, profile: VerifierProfile) -> list[Failure]:
     found = []
     for key in course.keys:
         if not is_trusted(key.times):
-            continue
+            continue  # what is compromised or withdrawn signs nothing
         if key is not first and (failure := _unknown_yet(key, course, profile)):
             found.append(failure)
         if failure := _unpublished(key, course.ring.policy, profile):

@@ -1,9 +1,10 @@
-"""Asking the transit engine of Vault or OpenBao through hvac: settings, the token, connections, and errors in our words."""
+"""Asking the transit engine of Vault or OpenBao through hvac: settings, token, connections, errors in our words."""
 
 import os
 import re
 import stat
 import threading
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from keys.errors import CustodianNotConfigured, CustodianRefused, CustodianUnrea
 
 _SECONDS = (2, 5)  # to be connected, and to be answered
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_MOUNT = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", re.ASCII)
+_MOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -61,7 +62,7 @@ def ask(call: str, **arguments: Any) -> dict[str, Any]:
         answer = getattr(client.secrets.transit, call)(mount_point=settings.IDP_VAULT_MOUNT, **arguments)
     except errors.InvalidRequest as error:
         if any("not found" in str(text) or "no existing key" in str(text) for text in error.errors or ()):
-            raise CustodianRefused("Vault has no such key.") from error
+            raise Gone("Vault has no such key.") from error
         raise Rejected("Vault refuses what it was asked (InvalidRequest).") from error
     except errors.InvalidPath as error:
         raise Gone("Vault has no such key, or no transit engine at IDP_VAULT_MOUNT.") from error
@@ -71,7 +72,7 @@ def ask(call: str, **arguments: Any) -> dict[str, Any]:
         ) from error
     except (errors.VaultError, network.RequestException, OSError) as error:
         raise CustodianUnreachable(f"Vault doesn't answer as it should ({type(error).__name__}).") from error
-    if getattr(answer, "status_code", 0) == 204:  # hvac hands on an answer without a body
+    if getattr(answer, "status_code", 0) == HTTPStatus.NO_CONTENT:  # hvac hands on an answer without a body
         return {}
     if not isinstance(answer, dict) or not isinstance(answer.get("data") or {}, dict):
         raise unexpected()
@@ -96,7 +97,7 @@ _connections = _Connections()
 
 def _forget() -> None:
     """A child that was forked must not talk on its parent's connections."""
-    global _connections
+    global _connections  # noqa: PLW0603  (each process has its own)
     _connections = _Connections()
 
 

@@ -3,6 +3,7 @@
 A new custodian needs a function that yields a `Bench`, and its name in `BENCHES`.
 """
 
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,8 +18,10 @@ from keys.custodians.aws_kms import AwsKmsCustodian
 from keys.custodians.local import LocalCustodian
 from keys.custodians.pkcs11 import Pkcs11Custodian
 from keys.custodians.pkcs11_token import TOKEN
+from keys.custodians.vault_transit import VaultCustodian
 from tests.keys.custodians.moto_kms import REGION, MotoKms
 from tests.keys.custodians.softhsm import LABEL, MODULE, SoftHsm, skip_without
+from tests.keys.custodians.vault import running_vault
 from tests.keys.known_secrets import SECRET_A, SECRET_B
 
 
@@ -107,8 +110,33 @@ def pkcs11(settings: LazySettings, folder: Path, patch: pytest.MonkeyPatch) -> I
     TOKEN.close()
 
 
+@contextmanager
+def vault(settings: LazySettings, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """The stand-in for Vault's transit engine in vault.py."""
+    token = secrets.token_hex(16)
+    with running_vault(token) as server:
+        settings.IDP_VAULT_URL, settings.IDP_VAULT_TOKEN, settings.IDP_VAULT_KEY = server.url, token, "wrapping-1"
+        custodian = VaultCustodian()
+        custodian.make_wrapping_key()
+
+        def change_secret() -> None:
+            settings.IDP_VAULT_KEY = "wrapping-2"
+            custodian.make_wrapping_key()
+
+        yield Bench(
+            custodian,
+            hidden=(token,),
+            change_secret=change_secret,
+            unconfigure=lambda: setattr(settings, "IDP_VAULT_URL", ""),
+            give_wrong_credentials=lambda: setattr(settings, "IDP_VAULT_TOKEN", "hvs.another"),
+            cut_off=server.stop,
+            hide_library=lambda: patch.setitem(sys.modules, "hvac", None),
+        )
+
+
 BENCHES: dict[str, Callable[[LazySettings, Path, pytest.MonkeyPatch], AbstractContextManager[Bench]]] = {
     "local": local,
     "aws_kms": aws_kms,
     "pkcs11": pkcs11,
+    "vault": vault,
 }

@@ -157,9 +157,6 @@ def phases(times: Timetable) -> tuple[Phase, ...]:
     if (condemned := times.compromised_at) is not None:
         starts = [(state, moment) for state, moment in starts if moment < condemned]
         starts.append((KeyState.COMPROMISED, condemned))
-    elif (withdrawn := times.withdrawn_at) is not None:
-        starts = [(state, moment) for state, moment in starts if moment < withdrawn]
-        starts.append((KeyState.ARCHIVED, withdrawn))
     ends = [moment for _, moment in starts[1:]]
     return tuple(
         Phase(state, since, until)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -118,11 +119,11 @@ def test_a_jwks_that_drops_a_key_early_is_found_broken(realm: Realm, monkeypatch
 @pytest.mark.prove
 @pytest.mark.spec("keys.md The invariant (a): negative control: a standby that is minted too late")
 def test_a_standby_that_is_minted_too_late_is_found_broken(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
-    def late(waiting: planning.KeyFacts, policy: KeyPolicy, now: object, *, force: bool) -> object:
+    def late(waiting: planning.KeyFacts, policy: KeyPolicy, *about: Any, force: bool) -> object:
         at_once = replace(policy, propagation=policy.lead(timedelta(seconds=5)), rotation_period=timedelta(0))
-        return planning_before(waiting, at_once, now, force=force)  # type: ignore[arg-type]
+        return planning_before(waiting, at_once, *about, force=force)
 
-    planning_before = planning._mint_standby
+    planning_before: Callable[..., Any] = planning._mint_standby
     monkeypatch.setattr(planning, "_mint_standby", late)
     with pytest.raises(InvariantBrokenError, match="refused by a verifier"):
         run(realm, CONTROL)

@@ -394,7 +394,7 @@ class TestTheSetting:
         assert inside(browser)
         assert browser.get(PAGE)["Location"] == ADMIN
 
-    def test_off_is_warned_of_at_a_deployment(self, settings: LazySettings) -> None:
+    def test_off_is_warned_of_at_a_deployment(self, db: None, settings: LazySettings) -> None:
         def ids() -> set[str | None]:
             return {each.id for each in run_checks(include_deployment_checks=True)}
 

@@ -18,7 +18,7 @@ def published_only_while_it_signs(times: Timetable, now: datetime, *, skew: time
 
 
 def minted_when_it_is_needed(
-    waiting: KeyFacts, policy: KeyPolicy, now: datetime, *, force: bool
+    waiting: KeyFacts, policy: KeyPolicy, now: datetime, *_wait: object, force: bool
 ) -> tuple[Mint, SetEnd]:
     takeover = now + policy.lead(AROUND.signer_ttl)
     end = SetEnd(waiting.kid, takeover, takeover + policy.retention(waiting.max_lifetime))

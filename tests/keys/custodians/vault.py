@@ -68,7 +68,8 @@ class Transit:
     def handle(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:  # noqa: PLR0911
         match method, *path.removeprefix("/v1/transit/").split("/"):
             case "POST", "keys", name:
-                return self._create(name, body)
+                self._create(name, body)
+                return None
             case "GET", "keys", name:
                 return self._read(name)
             case "POST", "keys", name, "config":
@@ -93,7 +94,8 @@ class Transit:
         return self.keys[name]
 
     def _create(self, name: str, body: dict[str, Any]) -> None:
-        kind, private = body.get("type", "aes256-gcm96"), None
+        kind: str = body.get("type", "aes256-gcm96")
+        private: Any = None
         if kind in _CURVES:
             private = ec.generate_private_key(_CURVES[kind])
         elif kind == "ed25519":

@@ -146,14 +146,14 @@ def test_a_wrong_pin_is_tried_once(
     custodian: Pkcs11Custodian, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right, tried = settings.IDP_PKCS11_PIN, logins(monkeypatch)
-    settings.IDP_PKCS11_PIN = "00000000"
+    settings.IDP_PKCS11_PIN = "11111111"
     for _ in range(5):
         with pytest.raises(CustodianRefused):
             custodian.wrap(bytes(32), purpose="one", bound=b"")
-    assert tried == ["00000000"]
+    assert tried == ["11111111"]
     settings.IDP_PKCS11_PIN = right
     custodian.wrap(bytes(32), purpose="one", bound=b"")
-    assert tried == ["00000000", right]
+    assert tried == ["11111111", right]
 
 
 def test_the_last_attempt_is_left_to_a_person(

@@ -1,8 +1,6 @@
 """What every custodian does alike: one suite, which each of the table in benches.py passes."""
 
 import os
-import signal
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,6 +22,7 @@ from keys.errors import (
 )
 from keys.jwk import key_members, to_public_key
 from tests.keys.custodians.benches import BENCHES, Bench
+from tests.keys.custodians.forks import holds_in_child
 from tests.keys.custodians.signatures import is_signature
 
 pytestmark = pytest.mark.spec("keys.md Envelope: custodians stand behind one small protocol", "issue 5, 5")
@@ -288,15 +287,5 @@ def test_eight_threads_at_once(custodian: Custodian) -> None:
 
 def test_a_forked_child_works_and_so_does_its_parent(custodian: Custodian) -> None:
     blob, keys = wrapped(custodian), keys_of(custodian)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on: a fork beside threads
-        child = os.fork()
-    if child == 0:
-        signal.alarm(60)
-        try:
-            work(custodian, blob, keys)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert holds_in_child(lambda: work(custodian, blob, keys) is None)
     work(custodian, blob, keys)

@@ -25,6 +25,7 @@ from keys.services.rotation import rotate
 from tests.clock import FakeClock
 from tests.conftest import ACTOR
 from tests.keys.custodians.benches import pkcs11
+from tests.keys.custodians.forks import holds_in_child
 from tests.keys.custodians.signatures import is_signature
 from tests.keys.custodians.softhsm import LABEL, MODULE, SoftHsm
 
@@ -321,3 +322,11 @@ def test_a_ring_moves_into_the_token_and_back(
     assert not report.sealed_by.get("pkcs11/wrapping-1")
     turn("local")
     assert {key.custodian for key in KeyPair.objects.filter(activates_at__gt=clock.now)} == {"local"}
+
+
+def test_a_child_is_forked_in_the_middle_of_a_call_and_works(custodian: Pkcs11Custodian) -> None:
+    blob = custodian.wrap(bytes(32), purpose="one", bound=b"")
+    opens = lambda: custodian.unwrap(blob, secret_id="pkcs11/wrapping-1", purpose="one", bound=b"")  # noqa: E731
+    with TOKEN._turn():
+        assert holds_in_child(lambda: TOKEN._open is None and opens() == bytes(32))
+    assert opens() == bytes(32)

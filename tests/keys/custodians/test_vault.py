@@ -16,6 +16,7 @@ from django.core.management import call_command
 from keys.custodians import vault_client
 from keys.custodians.vault_transit import VaultCustodian
 from keys.errors import CustodianNotConfigured, CustodianRefused, CustodianUnreachable, SealBroken
+from tests.keys.custodians.forks import holds_in_child
 from tests.keys.custodians.vault import RunningVault, running_vault
 
 pytestmark = pytest.mark.spec("issue 5, 5: Vault/OpenBao transit by its HTTP API")
@@ -199,3 +200,9 @@ def test_the_wrapping_key_is_made_once(vault: RunningVault, custodian: VaultCust
     assert vault.transit.keys["second"]["type"] == "aes256-gcm96"
     with pytest.raises(CustodianRefused, match="nothing was made"):
         custodian.make_wrapping_key()
+
+
+def test_a_forked_child_has_connections_of_its_own(custodian: VaultCustodian) -> None:
+    wrap(custodian)
+    assert vault_client._connections.client is not None
+    assert holds_in_child(lambda: vault_client._connections.client is None and wrap(custodian))

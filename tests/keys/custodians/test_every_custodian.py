@@ -264,13 +264,14 @@ def test_silence_is_told_from_a_refusal(bench: Bench) -> None:
 # --- Threads and processes ------------------------------------------------------------------------------------
 
 
-def work(custodian: Custodian, blob: bytes, keys: dict[str, tuple[str, object]]) -> None:
+def work(custodian: Custodian, blob: bytes, keys: dict[str, tuple[str, object]]) -> bool:
     for _ in range(5):
         assert unwrapped(custodian, blob) == DATA_KEY
         assert unwrapped(custodian, wrapped(custodian)) == DATA_KEY
         for algorithm, (reference, public) in keys.items():
             signature = custodian.sign(MESSAGE, reference=reference, algorithm=algorithm)
             assert is_signature(signature, MESSAGE, public, algorithm)
+    return True
 
 
 def keys_of(custodian: Custodian) -> dict[str, tuple[str, object]]:
@@ -287,5 +288,5 @@ def test_eight_threads_at_once(custodian: Custodian) -> None:
 
 def test_a_forked_child_works_and_so_does_its_parent(custodian: Custodian) -> None:
     blob, keys = wrapped(custodian), keys_of(custodian)
-    assert holds_in_child(lambda: work(custodian, blob, keys) is None)
+    assert holds_in_child(lambda: work(custodian, blob, keys))
     work(custodian, blob, keys)

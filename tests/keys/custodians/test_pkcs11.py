@@ -326,7 +326,10 @@ def test_a_ring_moves_into_the_token_and_back(
 
 def test_a_child_is_forked_in_the_middle_of_a_call_and_works(custodian: Pkcs11Custodian) -> None:
     blob = custodian.wrap(bytes(32), purpose="one", bound=b"")
-    opens = lambda: custodian.unwrap(blob, secret_id="pkcs11/wrapping-1", purpose="one", bound=b"")  # noqa: E731
+
+    def opens() -> bytes:
+        return custodian.unwrap(blob, secret_id="pkcs11/wrapping-1", purpose="one", bound=b"")
+
     with TOKEN._turn():
         assert holds_in_child(lambda: TOKEN._open is None and opens() == bytes(32))
     assert opens() == bytes(32)

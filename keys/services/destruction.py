@@ -16,6 +16,7 @@ from keys.custodians import custodian_named
 from keys.errors import KeysError
 from keys.models import KeyPair
 from keys.selectors import awaiting_destruction
+from keys.services.thumbprints import thumbprint_of
 
 ACTOR = "keys:destruction"
 logger = logging.getLogger("signet.keys")
@@ -73,6 +74,6 @@ def _confirm(key: KeyPair, now: datetime) -> int:
                 actor=ACTOR,
                 target=key.kid,
                 now=now,
-                details={"custodian": key.custodian},
+                details={"custodian": key.custodian, **thumbprint_of(key.public_jwk)},
             )
     return confirmed

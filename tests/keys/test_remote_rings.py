@@ -12,8 +12,8 @@ from audit.models import Event
 from audit.vocabulary import EventName
 from keys import api, hooks
 from keys.algorithms import Custody, Purpose
-from keys.errors import CustodianRefused, CustodianUnreachable, UnavailableAlgorithm
-from keys.jwk import thumbprint
+from keys.errors import CustodianRefused, CustodianUnreachable, CustodyRefused
+from keys.jwk import thumbprint, thumbprint_uri
 from keys.models import KeyPair, KeyRing
 from keys.readiness import readiness
 from keys.remote_calls import remote_calls
@@ -188,7 +188,8 @@ def test_a_wiped_key_is_destroyed_there_too(ring: KeyRing, fake: FakeCustodian, 
     assert first.destroyed_at is not None
     assert first.custodian_reference == ""
     assert reference in fake.destroyed
-    assert Event.objects.filter(name=EventName.KEY_DESTROYED_BY_CUSTODIAN, target=first.kid).count() == 1
+    event = Event.objects.get(name=EventName.KEY_DESTROYED_BY_CUSTODIAN, target=first.kid)
+    assert event.details == {"custodian": fake.name, "thumbprint": thumbprint_uri(first.public_jwk or {})}
 
 
 def test_a_compromise_never_waits_and_the_housekeeping_destroys_later(
@@ -286,7 +287,7 @@ def test_custody_is_refused_where_the_custodian_keeps_no_such_keys(
     realm: Realm, fake: FakeCustodian, clock: FakeClock
 ) -> None:
     for custodian, algorithm in (("local", "ES256"), ("fake", "ES384")):
-        with pytest.raises(UnavailableAlgorithm, match="keeps no keys"):
+        with pytest.raises(CustodyRefused, match=f"and not {algorithm}: choose"):
             add_ring(
                 realm=realm,
                 algorithm=algorithm,

@@ -6,6 +6,7 @@ a key a quarter for each of its few rings, so the whole history is some hundred 
 
 import hashlib
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -64,12 +65,14 @@ class Histories:
             UnknownRealm: there is no such realm.
             HistoryUnavailable: the database can't be read, or nothing may sign.
         """
-        with self._lock:  # one thread reads and signs, and the others have what it made
-            read_at, found = self._memories.get(slug, (0.0, None))
-            if found is None or self._monotonic() - read_at >= MEMORY.total_seconds():
-                read_at, found = self._monotonic(), _made(slug, now)
+        with self._lock:
+            read_at, found = self._memories.get(slug, (-math.inf, None))
+        if found is None or self._monotonic() - read_at >= MEMORY.total_seconds():
+            # No lock is held: a custodian that hangs would have every thread wait here, for other realms too.
+            read_at, found = self._monotonic(), _made(slug, now)
+            with self._lock:
                 self._memories[slug] = (read_at, found)
-            return found
+        return found
 
 
 def _made(slug: str, now: datetime) -> SignedHistory:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit.models import Event
 from audit.vocabulary import EventName
 from keys.compact import parse
-from keys.history import MEMORY, Histories, histories
+from keys.history import MEMORY, Histories, SignedHistory, histories
 from keys.jwk import thumbprint_uri
 from keys.models import KeyPair, KeyRing
 from keys.services.compromise import compromise
@@ -226,6 +226,30 @@ def test_two_workers_agree_and_one_remembers_for_a_minute(realm: Realm, es256_ri
     assert one.at("default", NOW) is here
     elapsed[0] += MEMORY.total_seconds()
     assert one.at("default", NOW + timedelta(minutes=10)).etag != here.etag
+
+
+@pytest.mark.spec("issue 5, 5: an unreachable custodian")
+def test_a_realm_whose_custodian_hangs_holds_up_no_other(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, hanging, go_on = Histories(), threading.Event(), threading.Event()
+
+    def made(slug: str, _now: datetime) -> SignedHistory:
+        if slug == "slow":
+            hanging.set()
+            assert go_on.wait(10)
+        return SignedHistory(slug.encode(), "")
+
+    monkeypatch.setattr("keys.history._made", made)
+    slow = threading.Thread(target=found.at, args=("slow", NOW))
+    slow.start()
+    assert hanging.wait(10)
+    quick = threading.Thread(target=found.at, args=("quick", NOW))
+    quick.start()
+    quick.join(5)
+    held_up = quick.is_alive()
+    go_on.set()
+    slow.join(10)
+    quick.join(10)
+    assert not held_up
 
 
 @pytest.mark.spec("keys.md History: 503")

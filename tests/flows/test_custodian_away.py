@@ -3,11 +3,15 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import SignInChallenge, User
 from keys.algorithms import Custody, Purpose
+from keys.errors import CustodianUnreachable
 from keys.models import KeyRing
 from keys.remote_calls import remote_calls
 from keys.selectors import rings
@@ -15,8 +19,12 @@ from keys.services.rotation import rotate
 from keys.signer import signer
 from realms.models import Realm
 from tests.flows.code_flow import App, register
+from tests.flows.test_direct_mfa import AGO, challenge_of, complete, enter
+from tests.flows.test_direct_sign_in import sign_in
+from tests.flows.test_refresh_and_logout import refresh
 from tests.keys.custodians.fake import FakeCustodian, on_the_table
 from tests.provider import Browser, distrust
+from tests.second_factors import fitting, give_totp
 from tokens.models import Grant
 
 pytestmark = pytest.mark.spec("issue 5, 5: an unreachable custodian makes signing fail with 503; the JWKS stays up")
@@ -75,3 +83,83 @@ def test_the_probes_say_it_and_the_jwks_stays(app: App, browser: Browser, fake: 
     assert "CustodianUnreachable" in json.dumps(ready.json())
     assert browser.get("/livez").status_code == 200
     assert browser.get("/.well-known/jwks.json").status_code == 200
+
+
+# --- Direct sign-in, and what fails in the moment of signing ------------------------------------------------------
+
+
+class Goes:
+    """A custodian that answers so many times more, and tells how many transactions were open when it was asked."""
+
+    def __init__(self, fake: FakeCustodian, after: int = 1_000) -> None:
+        self.left, self.inside, self.outside = after, list[int](), len(connection.savepoint_ids)
+        fake.before_signing = self.asked
+
+    def asked(self) -> None:
+        self.inside.append(len(connection.savepoint_ids) - self.outside)
+        self.left -= 1
+        if self.left < 0:
+            raise CustodianUnreachable("It went away just now.")
+
+
+def test_direct_sign_in_spends_nothing(app: App, ana: User, fake: FakeCustodian, now: datetime) -> None:
+    seed = give_totp(ana, now - AGO)
+    challenge = challenge_of(app.browser)
+    signer.forget()  # the last signature is longer ago than a worker trusts it
+    fake.away()
+    assert sign_in(app.browser).status_code == 503
+    assert enter(app.browser, challenge, seed).status_code == 503
+    assert not Grant.objects.exists()
+    assert SignInChallenge.objects.get().completed_at is None
+    come_back(fake)
+    assert enter(app.browser, challenge, seed).status_code == 200  # the code of the app is not spent either
+
+
+def test_it_signs_in_no_transaction(app: App, ana: User, fake: FakeCustodian, now: datetime) -> None:
+    goes = Goes(fake)
+    tokens = sign_in(app.browser).json()
+    assert refresh(app.browser, tokens["refresh_token"]).status_code == 200
+    assert app.exchange(app.code()).status_code == 200
+    seed = give_totp(ana, now - AGO)
+    assert complete(app.browser, challenge_of(app.browser), fitting(seed, timezone.now())).status_code == 200
+    assert len(goes.inside) > 4
+    assert set(goes.inside) == {0}
+
+
+def test_who_signs_in_directly_while_it_goes_away_leaves_no_grant(
+    app: App, ana: User, fake: FakeCustodian, now: datetime
+) -> None:
+    Goes(fake, after=1)
+    assert sign_in(app.browser).status_code == 503
+    assert not Grant.objects.exists()
+    remote_calls.forget()
+    seed = give_totp(ana, now - AGO)
+    challenge = challenge_of(app.browser)
+    signer.forget()
+    Goes(fake, after=1)
+    assert enter(app.browser, challenge, seed).status_code == 503
+    assert not Grant.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/token", "/auth/refresh"])
+def test_a_refresh_that_it_left_in_the_middle_has_the_same_successor_when_it_comes_again(
+    path: str, app: App, fake: FakeCustodian
+) -> None:
+    direct = path == "/auth/refresh"
+    got = sign_in(app.browser) if direct else app.exchange(app.code(scope="openid offline_access"))
+    token = got.json()["refresh_token"]
+
+    def again() -> Any:
+        return refresh(app.browser, token) if direct else app.refresh(token)
+
+    signer.forget()
+    Goes(fake, after=1)
+    assert again().status_code == 503
+    assert Grant.objects.get().generation == 1
+    Goes(fake)
+    remote_calls.forget()
+    first, second = again(), again()
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json()["refresh_token"] == second.json()["refresh_token"]
+    grant = Grant.objects.get()
+    assert (grant.generation, grant.revoked_at) == (1, None)

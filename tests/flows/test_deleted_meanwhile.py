@@ -152,7 +152,7 @@ def test_where_a_device_is_allowed(
     assert nothing_is_left()
 
 
-@pytest.mark.parametrize("step", ["tokens.services.direct.due", "tokens.services.direct.tokens_for"])
+@pytest.mark.parametrize("step", ["tokens.services.direct.due", "tokens.services.direct.begin"])
 def test_at_direct_sign_in(step: str, browser: Browser, ana: User, deleted_before: Before) -> None:
     deleted_before(step)
     assert sign_in(browser).status_code == 401

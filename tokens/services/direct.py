@@ -46,7 +46,7 @@ from tokens.handles import HandlePurpose
 from tokens.models import Client
 from tokens.protocol import ProtocolRequest, ProtocolResponse, json_response
 from tokens.selectors import client_of, grant_of
-from tokens.services.direct_tokens import answer_with, tokens_for
+from tokens.services.direct_tokens import answer_with, begin, tokens_for
 from tokens.services.issuance import check_keys, issue
 from tokens.services.possession import proof_in, refuse_unproved, take
 from tokens.services.refresh import redeem
@@ -81,9 +81,10 @@ def sign_in(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoco
         with noticing_deletion(signed_in.person):
             _ask_for_what_is_due(signed_in, realm=realm, client=client, now=now)
             visit = visit_from(request.headers, address=request.peer, thumbprint=take(proof, realm=realm))
-            return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
+            begun = begin(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
     except PersonGone as error:
         raise InvalidCredentials(detail="gone") from error
+    return tokens_for(begun, visit=visit, realm=realm, now=now)
 
 
 def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:
@@ -110,14 +111,14 @@ def complete(request: ProtocolRequest, *, realm: Realm, now: datetime) -> Protoc
     methods = _second_proof(challenge, presented.code, realm=realm, peer=request.peer, now=now)
     whereabouts = Whereabouts(request.peer, request.headers.get("user-agent", ""))
     try:
-        # A challenge whose tokens can't be made is not completed.
-        with noticing_deletion(challenge.user), transaction.atomic():
+        with noticing_deletion(challenge.user), transaction.atomic():  # a challenge ends with a grant, or not at all
             signed_in = complete_challenge(challenge, methods=methods, now=now, whereabouts=whereabouts)
-            return tokens_for(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
+            begun = begin(signed_in, visit=visit, realm=realm, client=client, expired=expired, now=now)
     except ChallengeOver as error:  # somebody was faster
         raise ChallengeRefused(detail="completed") from error
     except PersonGone as error:
         raise ChallengeRefused(detail="gone") from error
+    return tokens_for(begun, visit=visit, realm=realm, now=now)
 
 
 def refresh(request: ProtocolRequest, *, realm: Realm, now: datetime) -> ProtocolResponse:

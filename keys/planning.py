@@ -111,7 +111,7 @@ def succession(keys: Iterable[KeyFacts], now: datetime) -> Succession:
 
 
 def _living(keys: Iterable[KeyFacts], now: datetime) -> list[KeyFacts]:
-    """The keys that sign or wait, in the order in which they do; more than two only after a clock went back."""
+    """The keys that sign or wait, in the order in which they do; more than two where one was adopted."""
     states = (KeyState.ACTIVE, KeyState.PRE_ACTIVE)
     living = (key for key in keys if state_at(key.times, now) in states)
     return sorted(living, key=lambda key: key.times.activates_at)
@@ -149,7 +149,7 @@ def plan_rotation(
     elif present.standby is None:
         steps = _mint_standby(present.signer, policy, now, wait, force=force)
     else:
-        steps = _adjust(present.signer, present.standby, policy, around, now, wait, force=force)
+        steps = _adjust(_living(keys, now), policy, around, now, wait, force=force)
     return (*steps, *_wipes(keys, purpose, policy, around, now))
 
 
@@ -175,8 +175,7 @@ def _mint_standby(
 
 
 def _adjust(
-    signer: KeyFacts,
-    standby: KeyFacts,
+    living: Sequence[KeyFacts],
     policy: KeyPolicy,
     around: Periods,
     now: datetime,
@@ -184,18 +183,31 @@ def _adjust(
     *,
     force: bool,
 ) -> tuple[Step, ...]:
-    """Follow a changed policy, or a wish for haste, where the takeover is still far enough ahead."""
-    takeover = _takeover(signer, standby, policy, around, now, wait, force=force)
-    raised, lifetime = _raise(signer, policy)
-    steps: list[Step] = [*raised, *_raise(standby, policy)[0]]
-    if takeover != standby.times.activates_at:
-        steps.append(SetStart(standby.kid, takeover))
-    unpublishes_at = takeover + policy.retention(lifetime)
-    if takeover == signer.times.deactivates_at and signer.times.unpublishes_at is not None:
-        unpublishes_at = max(unpublishes_at, signer.times.unpublishes_at)
-    if (takeover, unpublishes_at) != (signer.times.deactivates_at, signer.times.unpublishes_at):
-        steps.append(SetEnd(signer.kid, takeover, unpublishes_at))
+    """Follow a changed policy, or a wish for haste, where the takeover is still far enough ahead.
+
+    The last key's steps come first, so that no row says that a key starts after its end.
+    """
+    takeovers = [_takeover(living[0], living[1], policy, around, now, wait, force=force)]
+    for queued in living[2:]:  # adopted: they keep their moments, unless the one before starts no earlier now
+        started, scheduled = takeovers[-1], queued.times.activates_at
+        takeovers.append(scheduled if scheduled > started else started + policy.rotation_period)
+    steps = [step for key in living for step in _raise(key, policy)[0]]
+    for (key, following), takeover in reversed(list(zip(pairwise(living), takeovers, strict=True))):
+        steps += _relieve(key, following, takeover, policy)
     return tuple(steps)
+
+
+def _relieve(key: KeyFacts, following: KeyFacts, takeover: datetime, policy: KeyPolicy) -> list[Step]:
+    """Have one key end where the next one starts, and stay published for as long as what it signs lives."""
+    steps: list[Step] = []
+    if takeover != following.times.activates_at:
+        steps.append(SetStart(following.kid, takeover))
+    unpublishes_at = takeover + policy.retention(_raise(key, policy)[1])
+    if takeover == key.times.deactivates_at and key.times.unpublishes_at is not None:
+        unpublishes_at = max(unpublishes_at, key.times.unpublishes_at)
+    if (takeover, unpublishes_at) != (key.times.deactivates_at, key.times.unpublishes_at):
+        steps.append(SetEnd(key.kid, takeover, unpublishes_at))
+    return steps
 
 
 def _takeover(

@@ -11,17 +11,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis import strategies as st
 
+from keys.adoptable import AdoptableKey
 from keys.conf import periods
-from keys.errors import RetirementRefused
+from keys.errors import AdoptionRefused, RetirementRefused
+from keys.jwk import key_members, thumbprint
 from keys.models import JwksFetcher, JwksVersion, KeyPair, KeyRing
 from keys.planning import Mint, succession
 from keys.policy import KeyPolicy
 from keys.selectors import facts_of, keys_of, policy_of
 from keys.services import rings, rotation
+from keys.services.adoption import adopt
 from keys.services.compromise import compromise
 from keys.services.retirement import retire_rings, revive_ring
 from keys.services.rings import add_ring, change_policy
@@ -70,12 +74,14 @@ what = st.sampled_from(
     + ["force"] * 3
     + ["policy"] * 3
     + ["somebody lags", "all hold it"]
+    + ["adopt"] * 2
     + ["retire"] * 2
     + ["revive"] * 2
     + ["signer is lost", "standby is lost", "host is lost", "old is lost"]
 )
 SHORTER = replace(POLICY, max_token_lifetime=HOUR, rotation_period=4 * DAY)
 LONGER = replace(POLICY, max_token_lifetime=20 * DAY, rotation_period=40 * DAY, propagation=3 * DAY)
+FAR_OFF = replace(POLICY, propagation=30 * DAY, rotation_period=40 * DAY)
 PATIENT = replace(POLICY, patience=5 * DAY)
 # What has been dangerous once is told every time: changed policies with force, late runs, losses in a row.
 KNOWN_STORIES = [
@@ -110,6 +116,10 @@ KNOWN_STORIES = [
     [Act(10 * DAY - timedelta(minutes=3), "retire"), Act(timedelta(minutes=2), "standby is lost"), Act(HOUR, "rotate")],
     [Act(5 * DAY, "policy", LONGER), Act(HOUR, "retire"), Act(timedelta(minutes=1), "rotate"), Act(DAY, "old is lost")],
     [Act(5 * DAY, "retire"), Act(timedelta(0), "host is lost"), Act(HOUR, "revive"), Act(timedelta(0), "retire")],
+    [Act(DAY, "adopt"), Act(HOUR, "policy", FAR_OFF), Act(HOUR, "rotate"), Act(13 * DAY, "rotate")],
+    [Act(HOUR, "adopt"), Act(HOUR, "adopt"), Act(HOUR, "policy", FAR_OFF), Act(HOUR, "force"), Act(20 * DAY, "rotate")],
+    [Act(9 * DAY, "adopt"), Act(HOUR, "policy", LONGER), Act(HOUR, "rotate"), Act(DAY, "signer is lost")],
+    [Act(DAY, "adopt"), Act(HOUR, "standby is lost"), Act(HOUR, "force"), Act(3 * DAY, "retire"), Act(HOUR, "adopt")],
 ]
 stories = st.lists(st.builds(Act, lengths, what, policies), min_size=1, max_size=12)
 
@@ -132,6 +142,8 @@ def play(realm: Realm, story: list[Act], *, policy: KeyPolicy = POLICY) -> Fleet
         clock.advance(act.after)
         if act.what in ("rotate", "force"):
             _rotate(ring, clock, watch, force=act.what == "force")
+        elif act.what == "adopt":
+            _adopt(ring, clock, watch)
         elif act.what in ("retire", "revive"):
             _retire_or_revive(ring, clock, watch, act.what)
         elif act.what == "policy":
@@ -151,10 +163,28 @@ def _rotate(ring: KeyRing, clock: FakeClock, watch: Fleet, *, force: bool) -> No
     report = rotate(ring, now=clock.now, actor=ACTOR, force=force, clock=clock)
     minted = [kid for step, kid in report.steps if isinstance(step, Mint)]
     if before.signer is None and minted:
-        watch.hasty.add(minted[0])
-        watch.idle[-1:] = [(since, clock.now) for since, _ in watch.idle[-1:]]
-        watch.resting[-1:] = [(since, min(until, clock.now)) for since, until in watch.resting[-1:]]
+        _begins(minted[0], clock, watch)
     watch.see(clock.now, keys_of(ring.pk))
+
+
+def _begins(kid: str, clock: FakeClock, watch: Fleet) -> None:
+    """A ring without a signer has one again, which signs before it has propagated."""
+    watch.hasty.add(kid)
+    watch.idle[-1:] = [(since, clock.now) for since, _ in watch.idle[-1:]]
+    watch.resting[-1:] = [(since, min(until, clock.now)) for since, until in watch.resting[-1:]]
+
+
+def _adopt(ring: KeyRing, clock: FakeClock, watch: Fleet) -> None:
+    """Take in a key that was made elsewhere; nothing, where the ring comes to its end."""
+    before = succession([facts_of(key) for key in keys_of(ring.pk)], clock.now)
+    private = ec.generate_private_key(ec.SECP256R1())
+    members = key_members(private.public_key(), "ES256")
+    key = AdoptableKey("ES256", None, thumbprint(members), members, private)
+    with contextlib.suppress(AdoptionRefused):
+        adopt(key, realm=ring.realm, kid=None, actor=ACTOR, clock=clock)
+        if before.signer is None:
+            _begins(key.kid, clock, watch)
+        _rotate(ring, clock, watch, force=False)
 
 
 def _fetched(realm: Realm, now: datetime, *, lags: bool) -> None:

@@ -297,6 +297,49 @@ def test_a_lost_host_may_know_every_private_half_that_is_left() -> None:
     assert whole_ring((wiped, gone, *PAIR), "old") == {"old", "signer", "standby"}
 
 
+QUEUED_AT = TAKEOVER + PERIOD
+QUEUE = (
+    SIGNER,
+    key("standby", Timetable(NOW, TAKEOVER, QUEUED_AT, QUEUED_AT + RETENTION)),
+    key("adopted", Timetable(NOW, QUEUED_AT)),
+)
+
+
+@pytest.mark.spec("keys.md Adopting keys: one that waits behind the standby gives way")
+def test_an_adopted_key_gives_way_to_a_standby_that_has_to_wait_for_longer() -> None:
+    late = NOW + 2 * PERIOD + DAY
+    after = late + 3 * PERIOD
+    assert plan(QUEUE, NOW + DAY, propagation=late - NOW, rotation_period=3 * PERIOD) == (
+        SetStart("adopted", after),
+        SetEnd("standby", after, after + RETENTION),
+        SetStart("standby", late),
+        SetEnd("signer", late, late + RETENTION),
+    )
+
+
+@pytest.mark.spec("keys.md Adopting keys: no takeover that is scheduled moves")
+def test_an_adopted_key_stays_where_it_is_while_the_standby_comes_before_it() -> None:
+    assert plan(QUEUE, NOW + DAY) == ()
+    forced = NOW + 30 * DAY
+    assert plan(QUEUE, forced, force=True) == (
+        SetStart("standby", forced + LEAD),
+        SetEnd("signer", forced + LEAD, forced + LEAD + RETENTION),
+    )
+
+
+@pytest.mark.spec("keys.md Changing a policy: a raised lifetime moves the end of a key in the same transaction")
+def test_a_standby_that_has_an_end_stays_published_for_as_long_as_it_may_sign_for() -> None:
+    longer = LIFETIME * 3
+    stays = POLICY.retention(longer)
+    assert plan(QUEUE, NOW + DAY, max_token_lifetime=longer) == (
+        RaiseLifetime("signer", longer),
+        RaiseLifetime("standby", longer),
+        RaiseLifetime("adopted", longer),
+        SetEnd("standby", QUEUED_AT, QUEUED_AT + stays),
+        SetEnd("signer", TAKEOVER, TAKEOVER + stays),
+    )
+
+
 def retire(keys: tuple[KeyFacts, ...], now: datetime) -> tuple[Step, ...]:
     return plan_rotation(keys, purpose=Purpose.SIGN, policy=POLICY, around=AROUND, now=now, retired=True)
 

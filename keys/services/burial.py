@@ -1,13 +1,12 @@
 """Distrusting again what the file of dead keys knows, and a restored database has forgotten."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
 
 from keys.dead_keys import DeadKeys, Fate
 from keys.dead_keys_file import dead_keys, dead_keys_for_writing
-from keys.models import KeyPair, KeyRing
+from keys.models import KeyRing
 from keys.planning import Step, Wipe, plan_compromise
 from keys.selectors import facts_of, keys_of
 from keys.services.applying import apply_steps, lock_ring
@@ -32,11 +31,11 @@ def bury(ring: KeyRing, *, moment: datetime, actor: str) -> list[tuple[Step, str
         RingBusy: the ring's row could not be locked in time.
     """
     dead = dead_keys_for_writing()
-    if not _plan(keys_of(ring.pk), dead, moment):
+    if not _plan(ring, dead, moment):
         return []
     with transaction.atomic():
         locked = lock_ring(ring.pk)
-        steps = _plan(keys_of(ring.pk), dead, moment)
+        steps = _plan(locked, dead, moment)
         return apply_steps(locked, steps, materials=(), now=moment, actor=actor, reason=REASON)
 
 
@@ -46,15 +45,15 @@ def preview_burial(ring: KeyRing, *, moment: datetime) -> list[tuple[Step, str]]
     Raises:
         DeadKeysUnreadable: the file can't be read.
     """
-    return [(step, getattr(step, "kid", "")) for step in _plan(keys_of(ring.pk), dead_keys(), moment)]
+    return [(step, getattr(step, "kid", "")) for step in _plan(ring, dead_keys(), moment)]
 
 
-def _plan(keys: Sequence[KeyPair], dead: DeadKeys, moment: datetime) -> list[Step]:
+def _plan(ring: KeyRing, dead: DeadKeys, moment: datetime) -> list[Step]:
     """A key whose private half was destroyed keeps its public one in the JWKS, unless it would still sign.
 
     Then its row is from before its end: nobody knows what it signed, or until when, so it is distrusted.
     """
-    facts = [(facts_of(key), dead.fate_of(key.kid, key.public_jwk)) for key in keys]
+    facts = [(facts_of(key), dead.fate_of(key.kid, key.public_jwk)) for key in keys_of(ring.pk)]
     condemned, wiped = set[str](), list[Step]()
     for key, fate in facts:
         state = state_at(key.times, moment)
@@ -66,4 +65,5 @@ def _plan(keys: Sequence[KeyPair], dead: DeadKeys, moment: datetime) -> list[Ste
             wiped.append(Wipe(key.kid))
     if not condemned:
         return wiped
-    return [*plan_compromise([key for key, _ in facts], condemned, moment), *wiped]
+    retired = ring.retired_at is not None
+    return [*plan_compromise([key for key, _ in facts], condemned, moment, retired=retired), *wiped]

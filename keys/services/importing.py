@@ -318,7 +318,7 @@ def _distrust(ring: KeyRing, plan: _Plan, moment: datetime, actor: str) -> None:
         and (fact.kid in dead or (not fact.has_private and state_at(fact.times, moment) in living))
     }
     if condemned:
-        steps = plan_compromise(facts, condemned, moment)
+        steps = plan_compromise(facts, condemned, moment, retired=ring.retired_at is not None)
         apply_steps(ring, steps, materials=(), now=moment, actor=actor, reason="known to be dead when it was imported")
 
 

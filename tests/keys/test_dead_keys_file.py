@@ -18,8 +18,11 @@ from keys.errors import DeadKeysUnreadable, NoSigningKey, PublishedSetUnavailabl
 from keys.models import KeyPair, KeyRing
 from keys.published_set import published_sets
 from keys.selectors import key_by_kid, keys_of
+from keys.services.burial import bury
 from keys.services.compromise import compromise
 from keys.services.dead_keys import remember_all
+from keys.services.retirement import retire_rings
+from keys.services.rings import add_ring
 from keys.services.rotation import preview, rotate
 from keys.signer import signer
 from realms.models import Realm
@@ -187,6 +190,26 @@ def test_a_destroyed_key_is_wiped_again_or_distrusted_where_it_would_sign(
     rotate(es256_ring, now=after, actor=ACTOR, clock=lambda: after)
     assert key_by_kid(second.kid).compromised_at == after
     assert key_by_kid(third.kid).activates_at == after
+
+
+@pytest.mark.spec("keys.md dead keys: a retired ring comes to its end all the same")
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_dead_key_of_a_ring_that_was_retired_is_distrusted_and_the_ring_ends(
+    file: Path, realm: Realm, es256_ring: KeyRing, now: datetime, which: int
+) -> None:
+    add_ring(realm=realm, algorithm="Ed25519", actor=ACTOR, now=now)
+    rotate(es256_ring, now=now, actor=ACTOR, clock=lambda: now)
+    near = living(es256_ring)[1].activates_at - timedelta(seconds=1)  # so the standby is the last key
+    retire_rings(realm=realm, algorithm="ES256", actor=ACTOR, clock=lambda: near)
+    ring = KeyRing.objects.get(pk=es256_ring.pk)
+    assert [key.ends_ring for key in living(ring)] == [False, True]
+    dead = living(ring)[which]
+    write(dead, Fate.COMPROMISED, now)
+    bury(ring, moment=near, actor=ACTOR)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert key_by_kid(dead.kid).compromised_at == near
+    assert [(key.ends_ring, key.deactivates_at is not None) for key in living(ring)] == [(True, True)]
 
 
 @pytest.mark.spec("keys.md dead keys: where all are dead, a new signer is made")

@@ -16,7 +16,6 @@ from keys.custodians import custodian_named
 from keys.dead_keys import Fate
 from keys.dead_keys_file import dead_keys_for_writing
 from keys.errors import AdoptionRefused, UnknownRing
-from keys.jwk import thumbprint
 from keys.models import KeyPair, KeyRing
 from keys.planning import KeyFacts, Mint, SetEnd, succession
 from keys.policy import LONGEST_PERIOD, KeyPolicy, validated
@@ -25,6 +24,7 @@ from keys.selectors import PRIVATE_COLUMN, database_clock, facts_of, keys_of, po
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.minting import Material, prove_master_secret
 from keys.services.rotation import Clock
+from keys.services.thumbprints import thumbprint_of
 from keys.timetable import KeyState, Timetable, is_trusted, state_at
 from realms.models import Realm
 
@@ -215,7 +215,7 @@ def _record(
         EventName.KEY_ADOPTED, realm=ring.realm.slug, actor=actor, target=kid, now=now,
         details={
             "ring": str(ring),
-            "thumbprint": thumbprint(key.public_jwk),
             "verifies_until": until.isoformat() if until else None,
+            **thumbprint_of(key.public_jwk),
         },
     )  # fmt: skip

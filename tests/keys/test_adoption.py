@@ -19,7 +19,7 @@ from keys.algorithms import Custody
 from keys.dead_keys import DeadKey, Fate
 from keys.dead_keys_file import append
 from keys.errors import AdoptionRefused
-from keys.jwk import base64url, from_base64url, key_members, thumbprint
+from keys.jwk import base64url, from_base64url, key_members, thumbprint, thumbprint_uri
 from keys.models import KeyPair, KeyRing
 from keys.published_set import published_sets
 from keys.selectors import key_by_kid
@@ -264,7 +264,7 @@ class TestSigning:
         assert KeyPair.objects.count() == 2  # and its standby
         consistent()
         event = Event.objects.get(name="key.adopted")
-        assert (event.target, event.details["thumbprint"]) == (KID, thumbprint(key_members(key.public_key(), "")))
+        assert (event.target, event.details["thumbprint"]) == (KID, thumbprint_uri(key_members(key.public_key(), "")))
 
     @pytest.mark.spec("keys.md adopt_key: in a ring with keys it comes after them, and no takeover moves")
     def test_in_a_ring_with_keys_it_queues_behind_the_standby(

@@ -33,7 +33,8 @@ check: ready-to-test ## style, types, layers, missing migrations, settings for d
 	IDP_SECRET_KEY="$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(60))')"; \
 	IDP_MASTER_SECRETS="k1:$$($(PYTHON) -c 'import base64, secrets; \
 	print(base64.b64encode(secrets.token_bytes(32)).decode())')"; \
-	export IDP_SECRET_KEY IDP_MASTER_SECRETS IDP_EMAIL_URL=smtp+tls://mail.example.org IDP_DEAD_KEYS_FILE=/dev/null; \
+	export IDP_SECRET_KEY IDP_MASTER_SECRETS IDP_EMAIL_URL=smtp+tls://mail.example.org IDP_DEAD_KEYS_FILE=.venv/dead_keys; \
+	touch .venv/dead_keys; \
 	$(WITH_DATABASE) $(MAKE) --no-print-directory checks
 
 checks: # with the throw-away environment and database of `make check`

@@ -96,6 +96,12 @@ def parse_dead_keys(text: str) -> DeadKeys:
     return DeadKeys(fates, garbled)
 
 
+def merged(before: DeadKeys, now: DeadKeys) -> DeadKeys:
+    """What was said before and what is said now: whatever died once is dead."""
+    compromised = {name: fate for name, fate in before.fates.items() if fate is Fate.COMPROMISED}
+    return DeadKeys({**before.fates, **now.fates, **compromised}, now.garbled)
+
+
 def _said(line: str) -> tuple[str, Fate] | None:
     digest, _, said = line.partition(" ")
     if digest != _digest(said):

@@ -1,18 +1,20 @@
 """The file of dead keys (`IDP_DEAD_KEYS_FILE`): appended to whole, read again only when it has changed.
 
 A process that could read it once and can't any more goes on with what it read: that was everything up to then,
-and the database says what died since. One that never could trusts no key at all.
+and the database says what died since. One that never could trusts no key at all. Nothing that a process has read as
+dead lives again in it, whatever becomes of the file: while a copy is put in its place it is empty for a moment.
 """
 
 import logging
 import os
+import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
 
-from keys.dead_keys import DeadKey, DeadKeys, lines, parse_dead_keys
+from keys.dead_keys import DeadKey, DeadKeys, lines, merged, parse_dead_keys
 from keys.errors import DeadKeysUnreadable
 
 logger = logging.getLogger("signet.keys")
@@ -20,7 +22,7 @@ logger = logging.getLogger("signet.keys")
 MOST_BYTES = 32 * 1024 * 1024  # a hundred thousand keys
 _MODE = 0o600
 _NOBODY = DeadKeys({})
-_Stamp = tuple[int, int, int, int]
+_Stamp = tuple[int, int, int, int, int]
 
 
 class _Memory:
@@ -66,14 +68,17 @@ def dead_keys() -> DeadKeys:
                 raise _unreadable(path, error) from error
             logger.error("dead_keys.unreadable reason=%s", error.strerror)  # noqa: TRY400
             return known[1]
-        _memory.read[path] = (stamp, found)
+        found = _keep(path, stamp, found)
     if found.garbled:
         logger.warning("dead_keys.garbled lines=%d", found.garbled)
     return found
 
 
-def dead_keys_for_writing() -> DeadKeys:
+def dead_keys_for_writing(*, dry_run: bool = False) -> DeadKeys:
     """What the file says, for what writes keys: makes it where it is not there yet, and takes no old memory.
+
+    Arguments:
+        dry_run: make nothing; a file that would be made says nothing.
 
     Raises:
         DeadKeysUnreadable: it can't be made or read now.
@@ -83,6 +88,8 @@ def dead_keys_for_writing() -> DeadKeys:
         return _NOBODY
     try:
         if not path.exists():
+            if dry_run:
+                return _NOBODY
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
             _sync_folder(path)
             logger.warning("dead_keys.file_made")
@@ -90,7 +97,7 @@ def dead_keys_for_writing() -> DeadKeys:
     except OSError as error:
         raise _unreadable(path, error) from error
     with _memory.lock:
-        _memory.read[path] = (stamp, found)
+        _keep(path, stamp, found)
     return found
 
 
@@ -105,8 +112,9 @@ def append(dead: Sequence[DeadKey]) -> None:
         return
     try:
         new = not path.exists()
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, _MODE)
         try:
+            _refuse_irregular(file)
             said = lines(dead)
             if os.write(file, said) != len(said):
                 raise OSError(0, "the disk is full")
@@ -120,16 +128,36 @@ def append(dead: Sequence[DeadKey]) -> None:
 
 
 def _read(path: Path) -> tuple[_Stamp, DeadKeys]:
-    with path.open("rb") as file:
-        stamp = _stamp(os.fstat(file.fileno()))
+    # A pipe would be waited for for ever, with every request that wants a signature behind it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+        stamp = _stamp(_refuse_irregular(file.fileno()))
         raw = file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise OSError(0, f"it is longer than {MOST_BYTES} bytes")
     return stamp, parse_dead_keys(raw.decode("utf-8", "replace"))
 
 
+def _refuse_irregular(file: int) -> os.stat_result:
+    """Devices and pipes remember nothing: /dev/null would say that no key has died."""
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(0, "it is no regular file")
+    return found
+
+
+def _keep(path: Path, stamp: _Stamp, found: DeadKeys) -> DeadKeys:
+    """Remember what was read beside what was read before; called with the lock."""
+    known = _memory.read.get(path)
+    if known is not None and (lost := known[1].fates.keys() - found.fates.keys()):
+        logger.error("dead_keys.lines_lost lines=%d", len(lost))
+    if known is not None:
+        found = merged(known[1], found)
+    _memory.read[path] = (stamp, found)
+    return found
+
+
 def _stamp(found: os.stat_result) -> _Stamp:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _sync_folder(path: Path) -> None:

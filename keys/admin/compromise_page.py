@@ -15,6 +15,7 @@ from keys.errors import CompromiseRefused, KeysError
 from keys.forms import CompromiseForm
 from keys.models import KeyPair
 from keys.services.compromise import CompromiseReport, compromise, preview
+from keys.services.dead_keys import unwritten
 from keys.services.rotation import rotate
 from realms.acting import actor_of
 
@@ -63,6 +64,8 @@ def _distrust(key_admin: Any, request: HttpRequest, key: KeyPair, form: Compromi
     if report.propagated_at is not None:
         messages.warning(request, reports.not_propagated(report.propagated_at))
     _make_successor(request, key, reason=asked["reason"])
+    if forgotten := unwritten(timezone.now()):
+        messages.error(request, f"A dump that is restored would revive it: {forgotten} Then run rotate_keys.")
     return True
 
 

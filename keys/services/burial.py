@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from keys.dead_keys import DeadKeys, Fate
-from keys.dead_keys_file import dead_keys, dead_keys_for_writing
+from keys.dead_keys_file import dead_keys_for_writing
 from keys.models import KeyRing
 from keys.planning import Step, Wipe, plan_compromise
 from keys.selectors import facts_of, keys_of
@@ -45,7 +45,7 @@ def preview_burial(ring: KeyRing, *, moment: datetime) -> list[tuple[Step, str]]
     Raises:
         DeadKeysUnreadable: the file can't be read.
     """
-    return [(step, getattr(step, "kid", "")) for step in _plan(ring, dead_keys(), moment)]
+    return [(step, getattr(step, "kid", "")) for step in _plan(ring, dead_keys_for_writing(dry_run=True), moment)]
 
 
 def _plan(ring: KeyRing, dead: DeadKeys, moment: datetime) -> list[Step]:

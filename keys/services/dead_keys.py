@@ -1,10 +1,10 @@
 """Keeping the file of dead keys: what dies is added once it is committed, and each run adds what is missing."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 
 from keys.dead_keys import DeadKey, Fate, name_of
@@ -21,15 +21,16 @@ def remember_once_committed(ring: KeyRing, kids: Collection[str]) -> None:
     A file that can't be written takes nothing back: the log says so, and the next `rotate_keys` adds them.
     """
     if kids and configured() is not None:
-        ring_id, names = ring.pk, tuple(kids)
-        transaction.on_commit(lambda: _remember(ring_id, names))
+        # Asked for now: once it is committed, nothing may stand between that and the file.
+        dead = [_dead(key) for key in _dead_rows().filter(ring=ring, kid__in=kids)]
+        transaction.on_commit(lambda: _remember(ring.pk, dead))
 
 
-def _remember(ring_id: int, kids: Collection[str]) -> None:
+def _remember(ring_id: int, dead: Sequence[DeadKey]) -> None:
     try:
-        append([_dead(key) for key in _dead_rows().filter(ring_id=ring_id, kid__in=kids)])
+        append(dead)
     except DeadKeysUnreadable:
-        logger.error("dead_keys.not_written ring=%s kids=%s", ring_id, ",".join(kids))  # noqa: TRY400
+        logger.error("dead_keys.not_written ring=%s kids=%s", ring_id, ",".join(key.kid for key in dead))  # noqa: TRY400
 
 
 def remember_all(now: datetime) -> int:  # noqa: ARG001  (what housekeeping is called with)
@@ -48,6 +49,15 @@ def remember_all(now: datetime) -> int:  # noqa: ARG001  (what housekeeping is c
     missing = [item for item in dead if fates.get(item.key) not in {item.fate, Fate.COMPROMISED}]
     append(missing)
     return len(missing)
+
+
+def unwritten(now: datetime) -> str:
+    """Why the file lacks keys that are dead by the database; "" once it holds them all. It adds what it can."""
+    try:
+        remember_all(now)
+    except (DeadKeysUnreadable, DatabaseError) as error:
+        return str(error).strip()
+    return ""
 
 
 def _dead_rows() -> QuerySet[KeyPair]:

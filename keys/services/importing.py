@@ -14,7 +14,7 @@ from audit.vocabulary import EventName
 from keys.adoptable import checked_kid
 from keys.algorithms import SIGNING_PURPOSES, Custody, Purpose, algorithm_named
 from keys.custodians import custodian_named
-from keys.dead_keys import Fate, name_of
+from keys.dead_keys import DeadKeys, Fate, name_of
 from keys.dead_keys_file import dead_keys_for_writing
 from keys.errors import AdoptionRefused, ExportRefused, KeysError
 from keys.jwk import key_members, to_public_key
@@ -29,6 +29,7 @@ from keys.services.dead_keys import remember_once_committed
 from keys.services.minting import prove_master_secret
 from keys.services.rings import add_ring
 from keys.services.rotation import Clock
+from keys.services.thumbprints import thumbprint_of
 from keys.timetable import KeyState, is_trusted, state_at
 from realms.models import Realm
 from realms.selectors import realm_by_slug
@@ -101,7 +102,7 @@ def import_ring(
         _check(exported, key)
     row = _ring(realm, exported)
     if dry_run:
-        plan = _plan(row, exported, realm, clock())
+        plan = _plan(row, exported, realm, clock(), dry_run=True)
         return _report(exported, row, row is None, plan)
     made = row is None
     try:
@@ -203,7 +204,9 @@ def _materials(custodian_name: str, exported: ExportedRing) -> Mapping[str, _Sea
     return found
 
 
-def _plan(ring: KeyRing | None, exported: ExportedRing, realm: Realm, moment: datetime) -> _Plan:
+def _plan(
+    ring: KeyRing | None, exported: ExportedRing, realm: Realm, moment: datetime, *, dry_run: bool = False
+) -> _Plan:
     """What becomes of each key."""
     present = list(keys_of(ring.pk)) if ring is not None else []
     first = _first([facts_of(key) for key in present])
@@ -216,7 +219,7 @@ def _plan(ring: KeyRing | None, exported: ExportedRing, realm: Realm, moment: da
     for row in here:
         kids.add(row.kid)
         names.add(name_of(row.kid, row.public_jwk))
-    distrusted = _distrusted(exported.keys)
+    distrusted = _distrusted(exported.keys, dead_keys_for_writing(dry_run=dry_run))
     outcomes = []
     for key in sorted(exported.keys, key=lambda each: each.activates_at):
         if key.kid in kids or name_of(key.kid, key.public_jwk) in names:
@@ -229,9 +232,8 @@ def _plan(ring: KeyRing | None, exported: ExportedRing, realm: Realm, moment: da
     return _Plan(outcomes, empty=not present)
 
 
-def _distrusted(keys: Collection[ExportedKey]) -> frozenset[str]:
+def _distrusted(keys: Collection[ExportedKey], dead: DeadKeys) -> frozenset[str]:
     """The kids of what was declared compromised here, in whatever realm, or by the file of dead keys."""
-    dead = dead_keys_for_writing()
     rows = KeyPair.objects.exclude(compromised_at=None).values_list("kid", "public_jwk")
     names = {name_of(kid, jwk) for kid, jwk in rows}
     return frozenset(
@@ -325,7 +327,12 @@ def _distrust(ring: KeyRing, plan: _Plan, moment: datetime, actor: str) -> None:
 def _record(ring: KeyRing, row: KeyPair, outcome: Outcome, now: datetime, actor: str) -> None:
     record(
         EventName.KEY_IMPORTED, realm=ring.realm.slug, actor=actor, target=row.kid, now=now,
-        details={"ring": str(ring), "outcome": outcome.value, "private_half": row.destroyed_at is None},
+        details={
+            "ring": str(ring),
+            "outcome": outcome.value,
+            "private_half": row.destroyed_at is None,
+            **thumbprint_of(row.public_jwk),
+        },
     )  # fmt: skip
 
 

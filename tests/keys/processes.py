@@ -82,6 +82,16 @@ def killed_before(step: int, work: Callable[[], object]) -> Callable[[], object]
     return doomed
 
 
+def killed_at(owner: object, name: str, work: Callable[[], object]) -> Callable[[], object]:
+    """Some work that is killed with SIGKILL where it would call a function, by its owner and name."""
+
+    def doomed() -> object:
+        setattr(owner, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        return work()
+
+    return doomed
+
+
 def at_once(moment: float, work: Callable[[], object]) -> Callable[[], object]:
     """Some work that begins at a moment of the monotonic clock, as cron would have it."""
 

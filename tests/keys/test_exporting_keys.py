@@ -17,9 +17,11 @@ from keys.algorithms import Purpose
 from keys.dead_keys import DeadKey, Fate, name_of
 from keys.dead_keys_file import append
 from keys.errors import ExportRefused, KeysError, NoSigningKey
+from keys.jwk import thumbprint_uri
 from keys.key_export import ExportedRing, KeyExport, from_document, passphrase_seal
 from keys.models import KeyPair, KeyRing
 from keys.published_set import published_sets
+from keys.selectors import key_by_kid
 from keys.services.compromise import compromise
 from keys.services.exporting import export_keys
 from keys.services.importing import Outcome, import_ring
@@ -331,7 +333,10 @@ class TestCommands:
         return sorted(rows())
 
     @pytest.mark.spec("keys.md export_keys: written for its owner alone, and over nothing")
-    def test_there_and_back(self, keys: list[str], realm: Realm, file: str, passphrase: str) -> None:
+    def test_there_and_back(
+        self, keys: list[str], realm: Realm, file: str, passphrase: str, folder: Path, settings: LazySettings
+    ) -> None:
+        settings.IDP_DEAD_KEYS_FILE = str(folder / "dead_keys")
         ran = self.export(file, passphrase)
         assert ran.code == 0, ran.err
         assert "default sign ES256: 2 keys, 2 with their private halves" in ran.out
@@ -342,9 +347,12 @@ class TestCommands:
         dry = run("import_keys", file, "--passphrase-file", passphrase, "--dry-run")
         assert (dry.code, f"would: key {keys[0]}: as exported" in dry.out) == (0, True)
         assert not rows()
+        assert not (folder / "dead_keys").exists(), "a dry run changes nothing"
         ran = run("import_keys", file, "--passphrase-file", passphrase)
         assert (ran.code, "default sign ES256: new ring" in ran.out) == (0, True)
         assert sorted(rows()) == keys
+        event = Event.objects.filter(name="key.imported", target=keys[0]).get()
+        assert event.details["thumbprint"] == thumbprint_uri(key_by_kid(keys[0]).public_jwk or {})
 
     @pytest.mark.spec("keys.md export_keys --custodian")
     def test_under_a_custodian(self, keys: list[str], realm: Realm, file: str, passphrase: str) -> None:

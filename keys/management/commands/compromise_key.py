@@ -15,14 +15,15 @@ from keys.models import KeyPair
 from keys.planning import Step
 from keys.selectors import key_by_kid
 from keys.services.compromise import CompromiseReport, compromise, preview
+from keys.services.dead_keys import unwritten
 from keys.services.rotation import rotate
 
 ACTOR = "command:compromise_key"
 
 
 class Command(BaseCommand):
-    """Exit code 0: done. 1: distrusted, but no new standby could be made; or another run held the ring, and
-    nothing was done. 2: wrong usage.
+    """Exit code 0: done. 1: distrusted, but no new standby could be made, or the file of dead keys not written; or
+    another run held the ring, and nothing was done. 2: wrong usage.
     """
 
     help = "Declares a key compromised: it leaves the JWKS, its standby signs, a new standby is made."
@@ -53,8 +54,11 @@ class Command(BaseCommand):
         except KeysError as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
         made, failure = ([], "") if options["dry_run"] else _make_successor(key)
+        forgotten = "" if options["dry_run"] else unwritten(timezone.now())
         self._tell(report, made, failure, options)
-        if failure:
+        if forgotten:
+            self.stderr.write(f"A dump that is restored would revive it: {forgotten} Then run rotate_keys.")
+        if failure or forgotten:
             raise SystemExit(1)
 
     def _tell(

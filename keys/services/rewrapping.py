@@ -1,4 +1,7 @@
-"""Moving every sealed value to the first master secret: online, resumable, one short transaction a batch."""
+"""Moving every sealed value to the present secret of its custodian: online, resumable, no lock held meanwhile.
+
+A value takes the place of the one that was read, in one statement; where that was wiped or changed since, it doesn't.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from django.apps import apps
-from django.db import transaction
 from django.db.models import Manager, Model
 
 from audit.services import record
@@ -37,7 +39,8 @@ def rewrap_all(*, actor: str, now: datetime) -> RewrapReport:
         now: aware time of the change.
 
     Raises:
-        MissingMasterSecret, SealBroken: a value doesn't open; the batches before it have moved.
+        MissingMasterSecret, SealBroken: a value doesn't open; those before it have moved.
+        CustodianUnreachable, CustodianRefused, CustodianNotConfigured: a custodian doesn't rewrap; as above.
     """
     moved = sum(_rewrap_column(column) for column in hooks.sealed_columns())
     if moved:
@@ -81,22 +84,17 @@ def _rewrap_column(column: SealedColumn) -> int:
 def _rewrap_batch(column: SealedColumn, primary_keys: Sequence[Any]) -> int:
     names = [name for name in (column.kid_field, column.algorithm_field, column.custodian_field) if name]
     moved = 0
-    with transaction.atomic():
-        # A row that is wiped in between drops out; the others wait for the end of this batch.
-        rows = _sealed_rows(column).filter(pk__in=primary_keys).select_for_update(of=("self",))
-        for row in rows.values("pk", column.column, *names):
-            custodian = custodian_named(row.get(column.custodian_field, "local"))
-            blob = bytes(row[column.column])
-            if envelope.parse(blob).secret_id == custodian.wrapping_id():
-                continue
-            context = column.context(
-                str(row["pk"]),
-                kid=row.get(column.kid_field, ""),
-                algorithm=row.get(column.algorithm_field, ""),
-            )
-            moved += (
-                _sealed_rows(column)
-                .filter(pk=row["pk"])
-                .update(**{column.column: rewrap(blob, context=context, custodian=custodian)})
-            )
+    for row in list(_sealed_rows(column).filter(pk__in=primary_keys).values("pk", column.column, *names)):
+        custodian = custodian_named(row.get(column.custodian_field, "local"))
+        blob = bytes(row[column.column])
+        if envelope.parse(blob).secret_id == custodian.wrapping_id():
+            continue
+        context = column.context(
+            str(row["pk"]),
+            kid=row.get(column.kid_field, ""),
+            algorithm=row.get(column.algorithm_field, ""),
+        )
+        rewrapped = rewrap(blob, context=context, custodian=custodian)  # it may be far away: no row is locked
+        as_read = _sealed_rows(column).filter(pk=row["pk"], **{column.column: blob})
+        moved += as_read.update(**{column.column: rewrapped})
     return moved

@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -12,7 +13,7 @@ from django.db import connection
 from django.db.models import BinaryField
 
 from audit.models import Event
-from keys import api, hooks
+from keys import api, hooks, sealing
 from keys.algorithms import algorithm_named, private_from_bytes
 from keys.errors import MissingMasterSecret, SealBroken
 from keys.models import KeyPair, KeyRing
@@ -93,6 +94,33 @@ def test_a_value_that_does_not_open_stops_the_rewrap(
     with pytest.raises(SealBroken, match="'old'"):
         rewrap_all(actor=ACTOR, now=clock.now)
     assert sealed_by() == {"old": 6}
+
+
+@pytest.mark.spec("issue 5, 5: no lock is held while a custodian is waited for")
+def test_what_is_wiped_or_sealed_anew_while_a_custodian_rewraps_is_left_alone(
+    under_old: Realm, clock: FakeClock, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.IDP_MASTER_SECRETS = BOTH
+    outside, depths = len(connection.savepoint_ids), set()
+    wiped, changed, *_ = keys()
+    whole = sealing.rewrap
+
+    def slow(blob: bytes, **arguments: Any) -> bytes:
+        depths.add(len(connection.savepoint_ids) - outside)
+        rewrapped = whole(blob, **arguments)
+        if blob == bytes(wiped.sealed_private or b""):
+            KeyPair.objects.filter(pk=wiped.pk).update(sealed_private=None, destroyed_at=clock.now)
+        if blob == bytes(changed.sealed_private or b""):
+            KeyPair.objects.filter(pk=changed.pk).update(sealed_private=whole(blob, **arguments))
+            told.append(KeyPair.objects.get(pk=changed.pk).sealed_private)
+        return rewrapped
+
+    told: list[Any] = []
+    monkeypatch.setattr(rewrapping, "rewrap", slow)
+    assert rewrap_all(actor=ACTOR, now=clock.now).moved == 4
+    assert depths == {0}
+    assert KeyPair.objects.get(pk=wiped.pk).sealed_private is None
+    assert [KeyPair.objects.get(pk=changed.pk).sealed_private] == told
 
 
 @pytest.mark.spec("keys.md Rows: destroyed_at")

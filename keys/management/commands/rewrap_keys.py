@@ -29,3 +29,5 @@ class Command(BaseCommand):
                 if left
                 else f"The master secret {secret_id!r} seals nothing any more: take it out of IDP_MASTER_SECRETS."
             )
+        for secret_id in sorted(report.sealed_by.keys() - set(secrets.ids)):
+            self.stdout.write(f"{secret_id!r} of another custodian seals {report.sealed_by[secret_id]} values.")

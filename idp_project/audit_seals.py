@@ -12,6 +12,7 @@ from realms.selectors import DEFAULT_SLUG, realm_by_slug
 
 TYP = "audit-seal+jwt"
 _LIFETIME = timedelta(minutes=1)  # every token has an end; a record is good beyond it
+_PREFERRED = "ES256"  # a realm may have retired it
 
 
 def seal_audit(now: datetime, *, look_back: int | None = LOOK_BACK) -> int:
@@ -47,7 +48,9 @@ def _sign(seal: Seal, realm: Realm, now: datetime) -> str:
         "exp": int((now + _LIFETIME).timestamp()),
         **_says(seal),
     }
-    return api.sign_jwt(claims, realm=realm, typ=TYP, now=now).token
+    offered = api.ring_algorithms(realm)
+    algorithm = _PREFERRED if _PREFERRED in offered else min(offered, default=_PREFERRED)
+    return api.sign_jwt(claims, realm=realm, typ=TYP, algorithm=algorithm, now=now).token
 
 
 def _says(seal: Seal) -> dict[str, object]:

@@ -20,11 +20,13 @@ from audit.sealing import seal_events
 from audit.services import record
 from audit.vocabulary import EventName
 from idp_project.audit_seals import seal_audit, verify_audit
-from keys import api
+from keys import api, compact
 from keys.errors import NoSigningKey
 from keys.models import KeyPair, KeyRing
 from keys.selectors import keys_of
 from keys.services.compromise import compromise
+from keys.services.retirement import retire_rings
+from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from keys.signer import signer
 from tests.conftest import ACTOR
@@ -228,6 +230,17 @@ def test_where_no_key_can_sign_the_events_are_sealed_and_signed_later(
     monkeypatch.setattr(api, "sign_jwt", sign_jwt)
     assert seal_audit(chain) == 0
     assert verify_audit(chain).faults == []
+
+
+def test_a_realm_that_retired_its_algorithm_signs_with_another(chain: datetime, es256_ring: KeyRing) -> None:
+    """Else no seal would be signed any more, and every run of `rotate_keys` would fail."""
+    rotate(add_ring(realm=es256_ring.realm, algorithm="Ed25519", actor=ACTOR, now=chain), now=chain, actor=ACTOR)
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    retire_rings(realm=es256_ring.realm, algorithm="ES256", actor=ACTOR, clock=lambda: later - timedelta(minutes=5))
+    signer.forget()
+    assert seal_audit(later) > 0
+    assert verify_audit(later).faults == []
+    assert compact.parse(Seal.objects.latest("number").token).algorithm == "Ed25519"
 
 
 def test_an_event_behind_the_look_back_is_found_by_the_command(

@@ -341,6 +341,16 @@ class TestSigning:
         secret = written(folder, PASSPHRASE + b"\n", "passphrase")
         assert adopt(locked, "--passphrase-file", str(secret)).code == 0
 
+    @pytest.mark.spec("keys.md adopt_key: a public key may be read by everybody")
+    def test_a_public_key_may_be_open_to_others(
+        self, realm: Realm, es256_ring: KeyRing, folder: Path, key: ec.EllipticCurvePrivateKey
+    ) -> None:
+        rotate(es256_ring, now=timezone.now(), actor=ACTOR)
+        path = written(folder, public_pem(key))
+        path.chmod(0o644)
+        ran = adopt(path, "--kid", KID, "--verify-for", "P7D")
+        assert (ran.code, ran.err) == (0, "")
+
 
 class TestDeadKeys:
     @pytest.fixture(autouse=True)

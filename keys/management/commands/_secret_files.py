@@ -19,16 +19,36 @@ def read_secret_file(path: Path, *, most_bytes: int) -> bytes:
     Raises:
         CommandError: it can't be read, or is open to others; wrong usage.
     """
+    found, is_open = read_file(path, most_bytes=most_bytes)
+    if is_open:
+        raise open_to_others(path)
+    return found
+
+
+def read_file(path: Path, *, most_bytes: int) -> tuple[bytes, bool]:
+    """What a file holds, and whether every user of the machine may read or write it.
+
+    Arguments:
+        path: the file.
+        most_bytes: what is longer is cut off one byte later, for the caller to refuse.
+
+    Raises:
+        CommandError: it can't be read; wrong usage.
+    """
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & (stat.S_IROTH | stat.S_IWOTH):
-                raise CommandError(
-                    f"The file {path} holds a secret and is open to every user of this machine: run chmod o-rw {path}.",
-                    returncode=WRONG_USAGE,
-                )
-            return file.read(most_bytes + 1)
+            is_open = bool(os.fstat(file.fileno()).st_mode & (stat.S_IROTH | stat.S_IWOTH))
+            return file.read(most_bytes + 1), is_open
     except OSError as error:
         raise CommandError(f"The file {path} can't be read: {error.strerror}.", returncode=WRONG_USAGE) from error
+
+
+def open_to_others(path: Path) -> CommandError:
+    """The refusal of a file with a secret that is open to every user of the machine; wrong usage."""
+    return CommandError(
+        f"The file {path} holds a secret and is open to every user of this machine: run chmod o-rw {path}.",
+        returncode=WRONG_USAGE,
+    )
 
 
 def read_passphrase_file(path: Path, *, most_bytes: int = 1024) -> bytes:

@@ -11,7 +11,7 @@ from keys import reports
 from keys.adoptable import MOST_BYTES, AdoptableKey, read_key
 from keys.errors import KeysError, RingBusy
 from keys.management.commands._arguments import WRONG_USAGE, realm_named
-from keys.management.commands._secret_files import read_passphrase_file, read_secret_file
+from keys.management.commands._secret_files import open_to_others, read_file, read_passphrase_file
 from keys.services.adoption import AdoptionReport, adopt, adopt_for_verifying
 from keys.services.rotation import rotate
 from realms.models import Realm
@@ -74,5 +74,8 @@ class Command(BaseCommand):
 
 def _read(options: dict[str, Any]) -> AdoptableKey:
     passphrase = read_passphrase_file(options["passphrase_file"]) if options["passphrase_file"] else None
-    raw = read_secret_file(options["file"], most_bytes=MOST_BYTES)
-    return read_key(raw, algorithm=options["algorithm"], passphrase=passphrase)
+    raw, is_open = read_file(options["file"], most_bytes=MOST_BYTES)
+    key = read_key(raw, algorithm=options["algorithm"], passphrase=passphrase)
+    if is_open and key.private is not None:
+        raise open_to_others(options["file"])
+    return key

@@ -254,3 +254,11 @@ def test_a_ring_whose_keys_could_not_be_made_is_there(realm: Realm, monkeypatch:
     ran = run("add_ring", "ES384")
     assert (ran.code, "without keys: Set the clock. Then run rotate_keys." in ran.err) == (1, True)
     assert KeyRing.objects.exists()
+
+
+@pytest.mark.spec("keys.md add_ring: a custodian is tried first")
+@pytest.mark.parametrize("custody", ["envelope", "remote"])
+def test_no_ring_is_added_where_its_custodian_can_not_keep_its_keys(realm: Realm, custody: str) -> None:
+    ran = run("add_ring", "ES384", "--custodian", "pkcs11", "--custody", custody)
+    assert (ran.code, "Nothing was added: " in ran.err, "IDP_PKCS11_" in ran.err) == (1, True, True)
+    assert not KeyRing.objects.exists(), "a ring without keys would turn /readyz to 503"

@@ -6,11 +6,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from keys import reports
-from keys.algorithms import Custody, Purpose
+from keys.algorithms import Custody, Purpose, algorithm_named, choose_bits
 from keys.custodians import CUSTODIANS
 from keys.errors import KeysError
 from keys.management.commands._arguments import WRONG_USAGE, known_algorithm, realm_named
 from keys.selectors import ring_of_kind
+from keys.services.moving import custody_fault, prove_custody
 from keys.services.retirement import revive_ring
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
@@ -19,7 +20,7 @@ ACTOR = "command:add_ring"
 
 
 class Command(BaseCommand):
-    """Exit code 0: added. 1: added, but its keys could not be made. 2: wrong usage."""
+    """Exit code 0: added. 1: the custodian can't now, or added, but its keys could not be made. 2: wrong usage."""
 
     help = "Adds a key ring to a realm and makes its first keys."
 
@@ -65,6 +66,7 @@ class Command(BaseCommand):
                 ring = revive_ring(ring_of_kind(**asked), actor=ACTOR)
             else:
                 where = {"custodian": options["custodian"], "custody": options["custody"]}
+                _prove(**where, algorithm=asked["algorithm"], purpose=asked["purpose"], bits=asked["bits"])
                 ring = add_ring(**asked, **where, actor=ACTOR, now=now)
         except KeysError as error:
             raise CommandError(str(error), returncode=WRONG_USAGE) from error
@@ -75,3 +77,19 @@ class Command(BaseCommand):
         self.stdout.write(f"{realm.slug} {ring}:")
         for step, kid in report.steps:
             self.stdout.write(f"  {reports.in_words(step, kid)}")
+
+
+def _prove(*, custodian: str, custody: Custody, algorithm: str, purpose: Purpose, bits: int | None) -> None:
+    """A ring that no key can be made for would take every worker out of the balancer.
+
+    Raises:
+        CommandError: the custodian can't keep such keys, or can't now; no ring is added.
+        UnknownAlgorithm: no such length.
+    """
+    if fault := custody_fault(custodian=custodian, custody=custody, purpose=purpose, algorithm=algorithm):
+        raise CommandError(fault, returncode=WRONG_USAGE)
+    length = choose_bits(algorithm_named(algorithm), bits)
+    try:
+        prove_custody(custodian=custodian, custody=custody, algorithm=algorithm, bits=length)
+    except KeysError as error:
+        raise CommandError(f"Nothing was added: {error}") from error

@@ -40,8 +40,9 @@ def test_its_page_shows_kid_algorithm_state_every_date_and_the_public_jwk(operat
 
 
 def test_what_a_jwk_holds_is_escaped(operator: Browser, ring: KeyRing) -> None:
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "</pre><script>"}
     key = KeyPair.objects.create(
-        ring=ring, realm=ring.realm, kid="<script>alert(1)</script>", public_jwk={"kid": "</pre><script>"},
+        ring=ring, realm=ring.realm, kid="<script>alert(1)</script>", public_jwk=jwk,
         custodian="local", sealed_private=b"x", max_lifetime=ring.max_token_lifetime, published_at=timezone.now(),
         activates_at=timezone.now(), compromised_at=timezone.now(), created_at=timezone.now(),
     )  # fmt: skip

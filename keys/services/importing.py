@@ -154,9 +154,9 @@ def _add_ring(realm: Realm, exported: ExportedRing, actor: str, now: datetime) -
     )
     ring = add_ring(
         realm=realm, algorithm=exported.algorithm, purpose=purpose, bits=exported.bits, policy=policy,
-        custodian=exported.custodian, actor=actor, now=now,
+        custodian=exported.custodian, custody=custody, actor=actor, now=now,
     )  # fmt: skip
-    KeyRing.objects.filter(pk=ring.pk).update(custody=custody, retired_at=exported.retired_at)
+    KeyRing.objects.filter(pk=ring.pk).update(retired_at=exported.retired_at)
     ring.refresh_from_db()
     return ring
 

@@ -91,7 +91,7 @@ def dead_keys_for_writing(*, dry_run: bool = False) -> DeadKeys:
             if dry_run:
                 return _NOBODY
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
-            _sync_folder(path)
+            sync_folder(path)
             logger.warning("dead_keys.file_made")
         stamp, found = _read(path)
     except OSError as error:
@@ -122,7 +122,7 @@ def append(dead: Sequence[DeadKey]) -> None:
         finally:
             os.close(file)
         if new:
-            _sync_folder(path)
+            sync_folder(path)
     except OSError as error:
         raise _unreadable(path, error, "written") from error
 
@@ -160,7 +160,8 @@ def _stamp(found: os.stat_result) -> _Stamp:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Have the name of a file be on the disk, too."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from keys.dead_keys_file import configured
+from keys.dead_keys_file import configured, sync_folder
 from keys.errors import DeadKeysUnreadable
 
 logger = logging.getLogger("signet.keys")
@@ -77,5 +77,6 @@ def write_mark(mark: RestoreMark) -> None:
             opened.flush()
             os.fsync(opened.fileno())
         fresh.replace(path)
+        sync_folder(path)
     except OSError as error:
         raise DeadKeysUnreadable(f"The mark {path} can't be written: {error.strerror}.") from error

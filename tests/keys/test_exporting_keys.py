@@ -1,6 +1,7 @@
 """export_keys and import_keys: into an empty ring as they were, beside others to verify alone, and never a dead one."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -353,6 +354,22 @@ class TestCommands:
         assert sorted(rows()) == keys
         event = Event.objects.filter(name="key.imported", target=keys[0]).get()
         assert event.details["thumbprint"] == thumbprint_uri(key_by_kid(keys[0]).public_jwk or {})
+
+    @pytest.mark.spec("keys.md export_keys: the whole file or none")
+    def test_a_full_disk_leaves_no_half_of_a_file(
+        self, keys: list[str], file: str, passphrase: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(_file: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        ran = self.export(file, passphrase)
+        monkeypatch.undo()
+        assert (ran.code, "No space left" in ran.err) == (2, True)
+        assert not Path(file).exists()
+        Path(file).symlink_to(Path(file).parent / "elsewhere")
+        assert self.export(file, passphrase).code == 2, "nor does it follow a link"
+        assert not (Path(file).parent / "elsewhere").exists()
 
     @pytest.mark.spec("keys.md export_keys --custodian")
     def test_under_a_custodian(self, keys: list[str], realm: Realm, file: str, passphrase: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
+from keys.dead_keys_file import sync_folder
 from keys.management.commands._arguments import WRONG_USAGE
 
 
@@ -71,10 +72,15 @@ def write_secret_file(path: Path, content: bytes) -> None:
     """
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
+        try:
+            with os.fdopen(file, "wb") as opened:
+                opened.write(content)
+                opened.flush()
+                os.fsync(opened.fileno())
+        except OSError:
+            path.unlink()  # half a file helps nobody, and would be in the way of the next try
+            raise
+        sync_folder(path)
     except FileExistsError as error:
         raise CommandError(f"{path} is there already, and nothing is overwritten.", returncode=WRONG_USAGE) from error
     except OSError as error:

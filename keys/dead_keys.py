@@ -111,7 +111,7 @@ def _said(line: str) -> tuple[str, Fate] | None:
         if not (isinstance(members, dict) and members.keys() == _MEMBERS and isinstance(members["key"], str)):
             return None
         return members["key"], Fate(members["fate"])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

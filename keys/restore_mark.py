@@ -13,6 +13,7 @@ from keys.errors import DeadKeysUnreadable
 logger = logging.getLogger("signet.keys")
 
 _MOST_BYTES = 1024
+_MOST_RUNS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,16 @@ def read_mark() -> RestoreMark | None:
         return None
     except OSError as error:
         raise DeadKeysUnreadable(f"The mark {path} can't be read: {error.strerror}.") from error
+    mark: RestoreMark | None = None
     try:
         found = json.loads(raw)
-        return RestoreMark(UUID(found["id"]), int(found["count"]), int(found["epoch"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        logger.error("restore_mark.damaged")  # noqa: TRY400
+        mark = RestoreMark(UUID(found["id"]), int(found["count"]), int(found["epoch"]))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        pass
+    if mark is None or not 0 <= mark.count < _MOST_RUNS:
+        logger.error("restore_mark.damaged")
         return None
+    return mark
 
 
 def write_mark(mark: RestoreMark) -> None:

@@ -1,5 +1,6 @@
 """What the lines of the file of dead keys say, and what they survive."""
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
@@ -63,3 +64,14 @@ def test_a_key_is_known_by_its_thumbprint_and_a_symmetric_one_by_its_kid() -> No
     found = parse_dead_keys(lines([dead(thumbprint(JWK), Fate.COMPROMISED)]).decode())
     assert found.fate_of("another kid", JWK) is Fate.COMPROMISED
     assert found.fate_of("another kid", None) is None
+
+
+@pytest.mark.spec("keys.md dead keys: other members or another fate say nothing")
+@pytest.mark.parametrize(
+    "said",
+    ["[" * 100_000, '{"at":"","fate":[],"key":"one","kid":"","realm":""}', '{"at":"","fate":"compromised","key":1}'],
+)
+def test_a_line_with_a_good_checksum_and_rubbish_in_it_says_nothing(said: str) -> None:
+    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+    found = parse_dead_keys(f"{digest} {said}\n")
+    assert (found.fates, found.garbled) == ({}, 1)

@@ -63,7 +63,25 @@ def test_a_database_that_went_back_is_noticed_until_the_epoch_is_raised(
         mark_database(timezone.now())
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"null", b"\xff", b'{"id":7,"count":1,"epoch":0}'])
+def _mark(count: str) -> bytes:
+    return f'{{"id":"{uuid.UUID(int=7)}","count":{count},"epoch":0}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff",
+        b'{"id":7,"count":1,"epoch":0}',
+        _mark("1e999"),
+        _mark("-1"),
+        _mark(str(2**63)),
+        b"[" * 1024,
+    ],
+)
 def test_a_damaged_mark_is_made_anew(mark: Path, raw: bytes, caplog: pytest.LogCaptureFixture) -> None:
     mark.write_bytes(raw)
     assert read_mark() is None

@@ -2,7 +2,8 @@
 
 A custodian that didn't answer is left alone for a second; after that one thread asks it again, and the
 others are told at once that it is away until that one got an answer. And while somebody has waited for an
-answer for a second, nobody else begins to wait.
+answer for a second, nobody else begins to wait. In that second two threads wait for an answer at most: the
+smallest worker has three, and the others are for the JWKS and for other rings.
 """
 
 import logging
@@ -20,6 +21,8 @@ logger = logging.getLogger("signet.keys")
 
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
+MOST_AT_ONCE = 2
+TURN_SECONDS = 0.25  # for so long one more call waits for its turn
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class RemoteCalls:
         self._monotonic = monotonic
         self._lines: dict[str, _Line] = {}
         self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
 
     def forget(self) -> None:
         """Forget every failure, so that the next call is made."""
@@ -84,20 +88,27 @@ class RemoteCalls:
             self._leave(line, ticket, answered=answered)
 
     def _enter(self, custodian: str, ticket: object) -> _Line:
-        with self._lock:
-            line, moment = self._lines.setdefault(custodian, _Line()), self._monotonic()
-            if not line.is_open(moment):
+        with self._turn:
+            line = self._lines.setdefault(custodian, _Line())
+            self._turn.wait_for(lambda: len(line.waiting) < MOST_AT_ONCE or self._is_closed(line), TURN_SECONDS)
+            if self._is_closed(line):
                 raise CustodianUnreachable(f"The custodian {custodian!r} doesn't answer at the moment.")
-            line.waiting[ticket] = moment
+            if len(line.waiting) >= MOST_AT_ONCE:
+                raise CustodianUnreachable(f"The custodian {custodian!r} is busy: {MOST_AT_ONCE} calls wait for it.")
+            line.waiting[ticket] = self._monotonic()
             return line
 
+    def _is_closed(self, line: _Line) -> bool:
+        return not line.is_open(self._monotonic())
+
     def _leave(self, line: _Line, ticket: object, *, answered: bool) -> None:
-        with self._lock:
+        with self._turn:
             line.waiting.pop(ticket, None)
             if answered:
                 line.answered_at, line.failed_at = self._monotonic(), None
             else:
                 line.failed_at = self._monotonic()
+            self._turn.notify_all()
 
 
 remote_calls = RemoteCalls()

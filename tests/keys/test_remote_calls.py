@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from keys.errors import CustodianRefused, CustodianUnreachable
-from keys.remote_calls import RemoteCalls
+from keys.remote_calls import MOST_AT_ONCE, RemoteCalls
 from tests.clock import FakeClock
 
 pytestmark = pytest.mark.spec("issue 5, 5: an unreachable custodian")
@@ -63,3 +63,52 @@ def test_while_one_hangs_others_wait_for_a_second_at_most(clock: FakeClock) -> N
         calls.ask("x", lambda: "never asked", kid="k")
     end.set()
     thread.join(10)
+
+
+def test_however_many_come_at_once_two_wait_and_the_others_get_their_turn_or_an_answer_soon(clock: FakeClock) -> None:
+    calls, inside, end = RemoteCalls(clock.monotonic), threading.Semaphore(0), threading.Event()
+    asked, refused = list[int](), list[str]()
+
+    def hang() -> str:
+        asked.append(1)
+        inside.release()
+        end.wait(10)
+        return "late"
+
+    def come() -> None:
+        try:
+            calls.ask("x", hang, kid="k")
+        except CustodianUnreachable as error:
+            refused.append(str(error))
+
+    stuck = [threading.Thread(target=come) for _ in range(MOST_AT_ONCE)]
+    for thread in stuck:
+        thread.start()
+        assert inside.acquire(timeout=10)
+    more = [threading.Thread(target=come) for _ in range(6)]
+    for thread in more:
+        thread.start()
+    for thread in more:
+        thread.join(10)
+    assert (len(asked), len(refused)) == (MOST_AT_ONCE, 6)
+    assert all("busy" in text for text in refused)
+    assert calls.ask("y", lambda: "another custodian", kid="k") == "another custodian"
+    end.set()
+    for thread in stuck:
+        thread.join(10)
+    assert calls.ask("x", lambda: "free again", kid="k") == "free again"
+
+
+def test_who_waits_for_a_turn_gets_it_as_soon_as_one_is_free(clock: FakeClock) -> None:
+    calls, done = RemoteCalls(clock.monotonic), list[int]()
+
+    def come() -> None:
+        for _ in range(50):
+            calls.ask("x", lambda: done.append(1), kid="k")
+
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(done) == 8 * 50

@@ -1,31 +1,40 @@
-"""`/token` and `/auth` while the custodian of the signing key is away: 503, nothing is spent, the JWKS stays up."""
+"""The endpoints while the custodian of the signing key is away: 503, nothing is spent, the JWKS stays up."""
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.conf import LazySettings
 from django.db import connection
 from django.utils import timezone
 
 from accounts.models import SignInChallenge, User
+from audit.models import Seal
+from idp_project.audit_seals import seal_audit
 from keys.algorithms import Custody, Purpose
 from keys.errors import CustodianUnreachable
+from keys.history import histories
 from keys.models import KeyRing
 from keys.remote_calls import remote_calls
 from keys.selectors import rings
 from keys.services.rotation import rotate
 from keys.signer import signer
 from realms.models import Realm
-from tests.flows.code_flow import App, register
+from tests.clock import FakeClock
+from tests.flows.code_flow import App, register, sent_back
+from tests.flows.device_flow import register_device
 from tests.flows.test_direct_mfa import AGO, challenge_of, complete, enter
 from tests.flows.test_direct_sign_in import sign_in
 from tests.flows.test_refresh_and_logout import refresh
 from tests.keys.custodians.fake import FakeCustodian, on_the_table
 from tests.provider import Browser, distrust
 from tests.second_factors import fitting, give_totp
-from tokens.models import Grant
+from tokens.models import Client, Grant, LogoutDelivery
+from tokens.services.logout_delivery import deliver_due
+from tokens.vocabulary import LogoutFailure, ResponseType
 
 pytestmark = pytest.mark.spec("issue 5, 5: an unreachable custodian makes signing fail with 503; the JWKS stays up")
 
@@ -163,3 +172,91 @@ def test_a_refresh_that_it_left_in_the_middle_has_the_same_successor_when_it_com
     assert first.json()["refresh_token"] == second.json()["refresh_token"]
     grant = Grant.objects.get()
     assert (grant.generation, grant.revoked_at) == (1, None)
+
+
+# --- What else is signed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("response_type", ["code", "id_token", "code id_token", "id_token token"])
+def test_the_authorization_endpoint_writes_no_grant_that_it_cant_sign_for(
+    app: App, fake: FakeCustodian, response_type: str
+) -> None:
+    Client.objects.filter(pk=app.client.pk).update(response_types=list(ResponseType))
+    signer.forget()
+    fake.away()
+    answer = app.authorize(response_type=response_type)
+    if response_type == "code":  # a code is a handle: nothing is signed yet
+        assert answer.status_code == 303
+        assert app.exchange(sent_back(answer)["code"]).status_code == 503
+        assert Grant.objects.get().code_used_at is None
+        return
+    assert answer.status_code == 503
+    assert "id_token" not in answer.get("Location", "")
+    assert not Grant.objects.exists()
+
+
+def test_a_device_that_asks_meanwhile_gets_its_tokens_later(
+    app: App, realm: Realm, fake: FakeCustodian, now: datetime
+) -> None:
+    device = register_device(realm, app.browser, now)
+    codes = device.codes()
+    assert device.decide(codes["user_code"]).status_code == 200
+    signer.forget()
+    fake.away()
+    assert device.poll(codes["device_code"]).status_code == 503
+    come_back(fake)
+    with time_machine.travel(datetime.now(now.tzinfo) + timedelta(seconds=6)):
+        assert device.poll(codes["device_code"]).status_code == 200
+
+
+def test_a_logout_waits_in_the_outbox_until_it_can_be_signed(
+    app: App, fake: FakeCustodian, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    Client.objects.filter(pk=app.client.pk).update(backchannel_logout_uri="https://app.example.org/logout")
+    app.exchange(app.code())
+    depths, outside, sent = list[int](), len(connection.savepoint_ids), list[str]()
+    assert app.browser.get("/logout", {"id_token_hint": app.exchange(app.code()).json()["id_token"]}).status_code == 200
+    signer.forget()
+    fake.away()
+    clock = FakeClock(datetime.now(now.tzinfo) + timedelta(minutes=1))
+
+    def post(_uri: str, token: str) -> str:
+        sent.append(token)
+        return "200"
+
+    deliver_due(clock=clock, post=post, chance=lambda: 0.5)
+    waiting = LogoutDelivery.objects.get()
+    assert (sent, waiting.delivered_at, waiting.last_outcome) == ([], None, LogoutFailure.NO_KEY)
+    assert "custodian.unreachable" in caplog.text
+    come_back(fake)
+    fake.before_signing = lambda: depths.append(len(connection.savepoint_ids) - outside)
+    clock.advance(timedelta(hours=1))
+    deliver_due(clock=clock, post=post, chance=lambda: 0.5)
+    assert len(sent) == 1
+    assert set(depths) == {0}
+    assert LogoutDelivery.objects.get().delivered_at is not None
+
+
+def test_the_history_of_keys_is_503_and_the_jwks_stays(
+    app: App, browser: Browser, fake: FakeCustodian, settings: LazySettings
+) -> None:
+    settings.IDP_JWKS_HISTORY = True
+    histories.forget()
+    fake.away()
+    assert browser.get("/.well-known/jwks-history.json").status_code == 503
+    assert browser.get("/.well-known/jwks.json").status_code == 200
+    come_back(fake)
+    assert browser.get("/.well-known/jwks-history.json").status_code == 200
+
+
+def test_heads_of_the_audit_are_signed_in_no_transaction_and_by_a_later_run(app: App, fake: FakeCustodian) -> None:
+    Seal.objects.create(number=1, previous=bytes(32), head=bytes(32), sealed_at=timezone.now())
+    fake.away()
+    with pytest.raises(CustodianUnreachable):
+        seal_audit(timezone.now())
+    assert Seal.objects.filter(token="").exists()
+    come_back(fake)
+    goes = Goes(fake)
+    seal_audit(timezone.now())
+    assert set(goes.inside) == {0}
+    assert not Seal.objects.filter(token="").exists()

@@ -77,7 +77,7 @@ def rotate(
     try:
         while True:
             steps = _plan(ring, policy, moment, force=force)
-            _supply(ring, steps, materials)
+            _supply(ring, steps, materials, moment)
             with transaction.atomic():
                 ring = lock_ring(ring.pk)
                 policy, moment = validated(policy_of(ring), periods()), clock()
@@ -144,13 +144,18 @@ def _mints(steps: Sequence[Step]) -> int:
     return sum(isinstance(step, Mint) for step in steps)
 
 
-def _supply(ring: KeyRing, steps: Sequence[Step], materials: list[Material]) -> None:
+def _supply(ring: KeyRing, steps: Sequence[Step], materials: list[Material], moment: datetime) -> None:
     """Make the keys that a plan lacks, once the stored ones are known to open."""
     missing = _mints(steps) - sum(material.suits(ring) for material in materials)
     if missing > 0:
-        prove_master_secret(_keys(ring.pk))
+        prove_master_secret([key for key in _keys(ring.pk) if _concerns(key, ring, moment)])
         for _ in range(missing):
             materials.append(make_material(ring))  # noqa: PERF401  (one that was made is known even if the next isn't)
+
+
+def _concerns(key: KeyPair, ring: KeyRing, moment: datetime) -> bool:
+    """Whether a key has to be usable: a former custodian may be gone once its last key signs no more."""
+    return key.custodian == ring.custodian or key.deactivates_at is None or key.deactivates_at > moment
 
 
 def _compare_clocks(host: datetime, database: datetime, policy: KeyPolicy) -> None:

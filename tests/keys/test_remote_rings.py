@@ -243,28 +243,6 @@ def test_while_it_is_away_signing_fails_the_jwks_stays_and_readiness_says_it(
     assert kid in {key["kid"] for key in published}
 
 
-def test_standby_and_active_key_may_live_with_different_custodians(
-    ring: KeyRing, fake: FakeCustodian, realm: Realm, clock: FakeClock
-) -> None:
-    other = FakeCustodian("other")
-    with on_the_table(other):
-        KeyRing.objects.filter(pk=ring.pk).update(custodian="other")
-        clock.advance(91 * DAY)
-        turn(KeyRing.objects.get(pk=ring.pk), clock)
-        signer.forget()
-        found = {key.custodian for key in KeyPair.objects.filter(ring=ring, destroyed_at=None)}
-        assert found == {"fake", "other"}
-        assert signed(realm, clock)
-        KeyRing.objects.filter(pk=ring.pk).update(custodian="local", custody=Custody.ENVELOPE)
-        for _ in range(2):
-            clock.advance(91 * DAY)
-            turn(KeyRing.objects.get(pk=ring.pk), clock)
-            signer.forget()
-            assert signed(realm, clock)
-        assert {key.custodian for key in KeyPair.objects.filter(ring=ring, destroyed_at=None)} == {"local"}
-        assert (fake.kept, other.kept) == ({}, {})
-
-
 def test_a_ring_that_moved_while_its_key_was_made_gets_one_where_it_lives_now(
     ring: KeyRing, fake: FakeCustodian, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

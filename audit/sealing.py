@@ -16,6 +16,7 @@ LOOK_BACK = 100_000
 """How many ids behind the youngest sealed event a run of the housekeeping looks for late ones."""
 
 COLUMNS = tuple(field.attname for field in Event._meta.concrete_fields)
+_PATIENCE = "10s"  # a run that another one holds up fails and says so; the next one seals
 _LOCK = 0x5369676E_6574  # a number of our own among PostgreSQL's advisory locks
 # A transaction that began before may still write an event with a smaller id. Such ones come into a later batch in
 # any case; that nothing younger than the oldest running transaction is sealed keeps the order in which they came.
@@ -38,10 +39,16 @@ def seal_events(*, now: datetime, look_back: int | None = LOOK_BACK) -> int:
     Returns:
         How many events were sealed.
     """
-    total = 0
-    while sealed := _seal_batch(now, look_back):
-        total += sealed
+    total, after = 0, _look_from(look_back)
+    while sealed := _seal_batch(now, after):
+        # What turns up behind a batch meanwhile is for the next run: no batch goes over all those before it again.
+        total, after = total + len(sealed), sealed[-1]
     return total
+
+
+def waiting_since() -> datetime | None:
+    """Since when the oldest event waits that came after those that are sealed; None where none does."""
+    return Event.objects.filter(pk__gt=_youngest_sealed()).order_by("pk").values_list("occurred_at", flat=True).first()
 
 
 def sign_heads(sign: Callable[[Seal], str]) -> int:
@@ -59,14 +66,16 @@ def sign_heads(sign: Callable[[Seal], str]) -> int:
     return signed
 
 
-def _seal_batch(now: datetime, look_back: int | None) -> int:
+def _seal_batch(now: datetime, after: int) -> Sequence[int]:
+    """Seal the next events behind an id; which ones these were."""
     with transaction.atomic():
         with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_PATIENCE])
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])  # ends with the transaction
         last = Seal.objects.order_by("-number").first()
-        events = list(Event.objects.filter(pk__in=_unsealed(look_back)).order_by("pk").values(*COLUMNS))
+        events = list(Event.objects.filter(pk__in=_unsealed(after)).order_by("pk").values(*COLUMNS))
         if not events:
-            return 0
+            return ()
         number, previous = (last.number + 1, bytes(last.head)) if last else (1, FIRST)
         digests = [digest_of(event) for event in events]
         head = head_of(number=number, previous=previous, sealed_at=now, digests=digests)
@@ -76,12 +85,21 @@ def _seal_batch(now: datetime, look_back: int | None) -> int:
             for position, (event, digest) in enumerate(zip(events, digests, strict=True))
         )
     logger.info("audit.sealed number=%s events=%s head=%s", number, len(events), head.hex())
-    return len(events)
+    return [event["id"] for event in events]
 
 
-def _unsealed(look_back: int | None) -> Sequence[int]:
-    youngest = SealedEvent.objects.order_by("-event").values_list("event", flat=True).first() or 0
+def _look_from(look_back: int | None) -> int:
+    """Behind which id there may be events that aren't sealed."""
+    if look_back is None:
+        return -1
+    return _youngest_sealed() - look_back
+
+
+def _youngest_sealed() -> int:
+    return SealedEvent.objects.order_by("-event").values_list("event", flat=True).first() or 0
+
+
+def _unsealed(after: int) -> Sequence[int]:
     with connection.cursor() as cursor:
-        after = youngest - look_back if look_back is not None else -1
         cursor.execute(_UNSEALED.format(settled=_SETTLED), [after, BATCH])
         return [row[0] for row in cursor.fetchall()]

@@ -52,9 +52,11 @@ def verify_chain(*, check_signature: CheckSignature, noted: Mapping[int, str] | 
         if missing.pop(seal.number, head.hex()) != head.hex():
             found.faults.append(f"Seal {seal.number} is not the one that was noted down.")
         wrong = check_signature(seal)
-        if not wrong:  # and so it vouches for all the heads before it
+        if wrong:
+            unvouched.append(wrong)
+        else:  # and so it vouches for all the heads before it
             found.doubts += unvouched
-        unvouched = [*unvouched, wrong] if wrong else []
+            unvouched.clear()
         before, found.seals, found.head = (seal.number, head), found.seals + 1, head.hex()
     found.faults += unvouched
     found.faults += [f"Seal {number}, which was noted down, is missing." for number in sorted(missing)]

@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 
 from audit.models import Seal
-from audit.sealing import LOOK_BACK, seal_events, sign_heads
+from audit.sealing import LOOK_BACK, seal_events, sign_heads, waiting_since
 from audit.verification import Findings, verify_chain
 from keys import api
 from keys.errors import TokenRefused
 from realms.models import Realm
 from realms.selectors import DEFAULT_SLUG, realm_by_slug
 
+PATIENCE = timedelta(days=1)  # every hour's `rotate_keys` seals
 TYP = "audit-seal+jwt"
 _LIFETIME = timedelta(minutes=1)  # every token has an end; a record is good beyond it
 _PREFERRED = "ES256"  # a realm may have retired it
@@ -33,6 +34,20 @@ def seal_audit(now: datetime, *, look_back: int | None = LOOK_BACK) -> int:
     if realm is not None:
         sign_heads(lambda seal: _sign(seal, realm, now))
     return sealed
+
+
+def overdue(now: datetime) -> str:
+    """Why somebody should look since nothing has been sealed for a day; "" where all is well.
+
+    A failure of the runs, or a transaction that has been running all the time: nothing younger than it is sealed.
+    """
+    since = waiting_since()
+    if since is None or now - since <= PATIENCE:
+        return ""
+    return (
+        f"Security events since {since:%Y-%m-%d %H:%M} UTC are not sealed: what does seal_audit say, and is there a "
+        "database transaction that has been running since then?"
+    )
 
 
 def verify_audit(now: datetime, *, noted: dict[int, str] | None = None) -> Findings:

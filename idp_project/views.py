@@ -13,7 +13,7 @@ from django.views.defaults import page_not_found, server_error
 from rest_framework.request import Request
 
 from accounts.views.page import language_of
-from idp_project import metrics
+from idp_project import audit_seals, metrics
 from keys import api
 from keys.errors import DeadKeysUnreadable
 from keys.overview import what_is_overdue
@@ -107,11 +107,11 @@ _NOT_STORED = {"Cache-Control": "no-store"}
 
 def _overdue(now: datetime) -> list[str]:
     try:
-        late, sentence = what_is_overdue(now), _gone_back()
+        late, further = what_is_overdue(now), [_gone_back(), audit_seals.overdue(now)]
     except (DatabaseError, InterfaceError):  # it was there a moment ago, and the next probe says so
         return []
     steps = [f"{ring.realm.slug} {ring}: {due.sentence()}" for ring, found in late.items() for due in found]
-    return [*steps, sentence] if sentence else steps
+    return [*steps, *filter(None, further)]
 
 
 def _gone_back() -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -12,6 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from audit import sealing
 from idp_project.views import broken
 from keys.algorithms import Purpose
 from keys.models import KeyRing
@@ -182,6 +184,21 @@ class TestReadiness:
         assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
         (said,) = answer.json()["overdue"]
         assert said.startswith("default mac HMAC-SHA256: rotate_keys has not looked after this ring since 20")
+
+    @pytest.mark.spec("issue 6: the audit's hash chain")
+    def test_events_that_nobody_seals_for_a_day_degrade_it(
+        self, browser: Browser, realm: Realm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        later = timezone.now() + timedelta(hours=25)
+        KeyRing.objects.update(looked_after_at=later)
+        with time_machine.travel(later, tick=False):
+            answer = browser.get("/readyz")
+            assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+            (said,) = answer.json()["overdue"]
+            assert said.startswith("Security events since 20")
+            monkeypatch.setattr(sealing, "_SETTLED", "TRUE")
+            sealing.seal_events(now=later)
+            assert browser.get("/readyz").json() == {"status": "ok"}
 
     def test_probes_come_by_plain_http(self, client: Client, realm: Realm) -> None:
         for path in ("/livez", "/readyz", "/health"):

@@ -19,7 +19,7 @@ from audit.models import Event, Seal, SealedEvent
 from audit.sealing import seal_events
 from audit.services import record
 from audit.vocabulary import EventName
-from idp_project.audit_seals import seal_audit, verify_audit
+from idp_project.audit_seals import overdue, seal_audit, verify_audit
 from keys import api, compact
 from keys.errors import NoSigningKey
 from keys.models import KeyPair, KeyRing
@@ -315,12 +315,18 @@ def test_what_is_younger_than_the_oldest_running_transaction_waits_and_raises_no
             )
         event("fast", now)
         assert seal_events(now=now) == 0, "it waits for the slow one"
+        out = StringIO()
+        call_command("seal_audit", stdout=out)
+        assert f"Not sealed yet: events since {now:%Y-%m-%d %H:%M} UTC" in out.getvalue()
+        assert overdue(now + timedelta(days=1)) == ""
+        assert f"since {now:%Y-%m-%d %H:%M} UTC are not sealed" in overdue(now + timedelta(days=1, seconds=1))
         slow.commit()
         assert eventually_sealed(now) == 2
         assert [Event.objects.get(pk=one.event).target for one in SealedEvent.objects.all()] == ["slow", "fast"]
     finally:
         slow.close()
     assert verify_audit(now).unsealed == 0
+    assert overdue(now + timedelta(days=9)) == ""
 
 
 def eventually_sealed(now: datetime) -> int:
@@ -348,7 +354,7 @@ def test_sealing_costs_no_statement_an_event(
 ) -> None:
     for number in range(100):
         event(f"kid-{number}", now)
-    with django_assert_num_queries(15):  # two rounds, one of which finds nothing
+    with django_assert_num_queries(16):  # two rounds, one of which finds nothing
         seal_events(now=now)
 
 

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from audit.models import Seal
+from audit.sealing import waiting_since
 from idp_project.audit_seals import seal_audit
 from keys.errors import KeysError
 
@@ -21,6 +22,11 @@ class Command(BaseCommand):
         except KeysError as error:
             raise CommandError(f"The events are sealed, but the seals are not signed: {error}") from error
         self.stdout.write(f"Sealed {sealed} events.")
+        since = waiting_since()
+        if since is not None:
+            self.stdout.write(
+                f"Not sealed yet: events since {since:%Y-%m-%d %H:%M} UTC; a transaction that is older still runs."
+            )
         last = Seal.objects.order_by("-number").first()
         if last is not None:
             self.stdout.write(f"Head {last.number}:{bytes(last.head).hex()}")

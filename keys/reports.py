@@ -168,9 +168,13 @@ def held_as_json(held: Propagation) -> dict[str, Any]:
     }
 
 
+# Workers write their counts down about once a minute, and one that was killed takes its last minute with it.
+_UNTIL = {"tokens": ", as counted until a minute ago"}
+
+
 def consequences(report: CompromiseReport) -> list[str]:
     """What follows from a compromise, one sentence each."""
-    lines = [f"Hit at most: {count} {name}" for name, count in report.impact.items()]
+    lines = [f"Hit at most: {count} {name}{_UNTIL.get(name, '')}" for name, count in report.impact.items()]
     if report.successor is None:
         lines.append(
             "The ring has no other key: nothing is signed until rotate_keys makes one, and verifiers with a cached "

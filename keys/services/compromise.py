@@ -28,7 +28,8 @@ class CompromiseReport:
         successor: the kid that signs from now on; None where the next rotation has to make one.
         propagated_at: until then verifiers with a cached JWKS may refuse the successor's tokens; None
             where it has propagated, or is not there yet, or where nobody verifies offline.
-        impact: what is hit at most, by name; the tokens are those that these keys signed and that may still be good.
+        impact: what is hit at most, by name; the tokens are those that these keys signed and that may still be good, as
+            workers had counted them about a minute ago.
         verifiers: how soon each known kind of verifier follows, at worst; empty where nobody verifies offline.
     """
 

@@ -43,8 +43,12 @@ class Scribe:
         self._fetches = FetchNotes()
 
     def forget(self) -> None:
-        """Drop everything, and have the thread end; in a process that was forked it stayed in the parent."""
+        """Drop everything, and have the thread end."""
         self._ended.set()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Be empty in a process that was forked: the thread stayed in the parent, perhaps in the midst of its wait."""
         if self._at_the_end is not None:
             self._at_the_end.cancel()
         self._begin()
@@ -145,11 +149,15 @@ class Scribe:
             return True
 
     def write_the_last(self) -> None:
-        """What was noted since the last round, when the process ends in good order."""
+        """What was noted since the last round, when the process ends in good order.
+
+        Where the database doesn't answer, one time-out is waited for and not two: whoever stops a worker is near.
+        """
         if self._signatures or self._fetches:
-            self.write()
+            if self._safely("signatures", self._write_signatures):
+                self._safely("fetches", self._write_fetches)
             connections.close_all()
 
 
 scribe = Scribe()
-os.register_at_fork(after_in_child=scribe.forget)
+os.register_at_fork(after_in_child=scribe.begin_anew)

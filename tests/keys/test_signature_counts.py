@@ -1,12 +1,15 @@
 """How many tokens a key signed: noted in memory, written apart from the request, bounded (issue 5, point 3)."""
 
+import os
+import signal
 import sys
 import threading
+import time
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from keys import api
 from keys.models import KeyPair, SignatureCount
@@ -17,6 +20,7 @@ from keys.services.noting import Scribe, scribe
 from realms.models import Realm
 from tests.conftest import NOW
 from tests.keys.memories import database_away, queries
+from tests.keys.processes import fork
 
 HOUR = timedelta(hours=1)
 
@@ -164,3 +168,36 @@ def test_a_thread_of_another_life_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     quick.forget()
     thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.mark.spec("issue 5 point 3: an outage delays no shutdown by more than one time-out")
+def test_at_the_end_a_database_that_is_away_is_asked_once(signer_row: KeyPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def ask(noted: object, now: datetime) -> dict[str, object]:
+        asked.append((noted, now))
+        return {}
+
+    monkeypatch.setattr(noting, "add_fetches", ask)
+    monkeypatch.setattr(connections, "close_all", lambda: None)  # the test's own among them
+    other = Scribe()
+    other.signed(signer_row, at=NOW)
+    with database_away():
+        other.write_the_last()
+    assert asked == []
+    other.write_the_last()
+    assert len(asked) == 1
+    other.forget()
+
+
+@pytest.mark.spec("issue 5 point 3: a worker that is forked starts anew")
+def test_a_fork_waits_for_nothing_that_the_thread_had_locked() -> None:
+    with vars(scribe._ended)["_cond"]:  # the thread takes it for a moment each round
+        child = fork(lambda: None)
+        until = time.monotonic() + 10
+        while not (ended := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < until:
+            time.sleep(0.01)
+        if not ended[0]:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert ended == (child, 0)

@@ -12,7 +12,8 @@ from keys.errors import RingBusy
 from keys.models import KeyPair, KeyRing
 from keys.services import applying
 from keys.services.applying import lock_ring
-from keys.services.rewrapping import rewrap_all
+from keys.services.compromise import compromise
+from keys.services.rewrapping import rewrap_all, sealed_by
 from keys.services.rotation import rotate
 from tests.clock import FakeClock
 from tests.conftest import ACTOR, NOW
@@ -49,6 +50,7 @@ class InThread(threading.Thread):
 def waiting_for_a_lock() -> bool:
     """Whether some session of this database waits for another."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it would stay as first seen
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
@@ -192,3 +194,40 @@ def test_a_rewrap_never_waits_for_a_ring(es256_ring: KeyRing, clock: FakeClock, 
             cursor.execute("RESET statement_timeout")
         release.set()
     assert holder.outcome() is None
+
+
+@pytest.mark.spec("keys.md Envelope: rewrap_keys moves every sealed value online")
+def test_a_rewrap_and_a_rotation_never_wait_for_each_other(
+    es256_ring: KeyRing, clock: FakeClock, settings: LazySettings
+) -> None:
+    """A rotation writes keys in the order of their steps, not in that in which a rewrap reads them."""
+    rotate(es256_ring, now=clock.now, actor=ACTOR, clock=clock)
+    first, last = KeyPair.objects.order_by("pk").values_list("pk", flat=True)
+    settings.IDP_MASTER_SECRETS = f"new:{SECRET_A},{settings.IDP_MASTER_SECRETS}"
+    with transaction.atomic():
+        KeyPair.objects.filter(pk=last).update(noted_state="active")
+        rewrap = InThread(lambda: rewrap_all(actor=ACTOR, now=clock.now))
+        while not waiting_for_a_lock():
+            assert rewrap.is_alive()
+        KeyPair.objects.filter(pk=first).update(noted_state="active")
+    assert rewrap.outcome() is None
+    assert sealed_by() == {"new": 2}
+
+
+@pytest.mark.spec("keys.md Envelope: rewrap_keys moves every sealed value online")
+def test_a_rewrap_brings_back_nothing_that_is_wiped_meanwhile(
+    es256_ring: KeyRing, clock: FakeClock, settings: LazySettings
+) -> None:
+    rotate(es256_ring, now=clock.now, actor=ACTOR, clock=clock)
+    settings.IDP_MASTER_SECRETS = f"new:{SECRET_A},{settings.IDP_MASTER_SECRETS}"
+    lost = KeyPair.objects.order_by("pk").first()
+    assert lost is not None
+    with transaction.atomic():
+        compromise(lost, actor=ACTOR, clock=clock)
+        rewrap = InThread(lambda: rewrap_all(actor=ACTOR, now=clock.now))
+        while not waiting_for_a_lock():
+            assert rewrap.is_alive()
+    assert rewrap.outcome() is None
+    lost.refresh_from_db()
+    assert lost.sealed_private is None
+    assert sealed_by() == {"new": 1}

@@ -1,6 +1,6 @@
 """keys/services/retirement.py where it meets other things that happen to a ring."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest

@@ -5,9 +5,11 @@ from datetime import datetime
 from audit.services import record
 from audit.vocabulary import EventName
 from keys.custodians import custodian_named
+from keys.errors import ExportRefused
 from keys.key_export import PURPOSE, ExportedKey, ExportedRing, KeyExport, Seal, custodian_seal, to_document
 from keys.models import KeyPair, KeyRing
 from keys.selectors import keys_of, rings, unsealed_private
+from keys.services.burial import preview_burial
 
 
 def seal_by_custodian(name: str) -> Seal:
@@ -38,8 +40,15 @@ def export_keys(*, realm: str | None, seal: Seal, actor: str, now: datetime) -> 
 
     Raises:
         MissingMasterSecret, SealBroken, UnknownCustodian: a private half can't be unsealed; nothing is exported.
+        ExportRefused: by the file of dead keys the database holds keys that are dead; nothing is exported.
+        DeadKeysUnreadable: that file can't be read.
     """
-    export = KeyExport(now, [_ring(ring) for ring in rings(realm=realm)])
+    chosen = list(rings(realm=realm))
+    if any(preview_burial(ring, moment=now) for ring in chosen):
+        raise ExportRefused(
+            "The file of dead keys knows of dead keys whose private halves are in the database again: run rotate_keys."
+        )
+    export = KeyExport(now, [_ring(ring) for ring in chosen])
     document = to_document(export, seal)
     for slug in sorted({ring.realm for ring in export.rings}):
         there = [ring for ring in export.rings if ring.realm == slug]

@@ -168,6 +168,19 @@ class TestDead:
         (folder / "dead_keys").touch()
         settings.IDP_DEAD_KEYS_FILE = str(folder / "dead_keys")
 
+    @pytest.mark.spec("keys.md export_keys: no private half leaves that is dead by the file of dead keys")
+    @pytest.mark.parametrize("fate", list(Fate))
+    def test_what_a_restored_dump_revived_is_not_exported(
+        self, bootstrapped: Realm, es256_ring: KeyRing, now: datetime, fate: Fate
+    ) -> None:
+        dead = signing(list(KeyPair.objects.filter(ring=es256_ring)))
+        append([DeadKey(dead.kid, fate, now, dead.kid, "default")])
+        with pytest.raises(ExportRefused, match="run rotate_keys"):
+            exported(now)
+        rotate(es256_ring, now=now, actor=ACTOR, clock=lambda: now)
+        halves = {key.kid: key.private for ring in exported(now).rings for key in ring.keys}
+        assert halves[dead.kid] is None
+
     @pytest.mark.spec("keys.md import_keys: replaying an old export revives no key that died after it")
     @pytest.mark.parametrize("fate", list(Fate))
     def test_an_old_export_revives_nothing(

@@ -1,6 +1,8 @@
 """The page that declares a key compromised: what is hit is said first, distrust never waits for a new key."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -170,3 +172,16 @@ def test_nobody_declares_without_signing_in_or_from_another_site(operator: Brows
 def test_a_key_that_is_not_there_is_not_found(operator: Browser, active: KeyPair) -> None:
     for number in ("abc", "00000000-0000-4000-8000-000000000000"):
         assert operator.get(f"/admin/keys/keypair/{number}/compromise/").status_code == 404
+
+
+def test_a_file_of_dead_keys_that_cannot_be_written_is_said(
+    operator: Browser, ring: KeyRing, active: KeyPair, tmp_path: Path, settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    settings.IDP_DEAD_KEYS_FILE = str(tmp_path / "dead_keys")
+    monkeypatch.setattr(os, "write", lambda *_: 0)
+    answer = operator.post(of_key(active, "compromise"), REASON)
+    monkeypatch.undo()
+    assert any("A dump that is restored would revive it: " in said and "disk is full" in said for said in told(answer))
+    active.refresh_from_db()
+    assert active.compromised_at is not None

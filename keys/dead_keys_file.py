@@ -128,13 +128,26 @@ def append(dead: Sequence[DeadKey]) -> None:
 
 
 def _read(path: Path) -> tuple[_Stamp, DeadKeys]:
-    # A pipe would be waited for for ever, with every request that wants a signature behind it.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
-        stamp = _stamp(_refuse_irregular(file.fileno()))
-        raw = file.read(MOST_BYTES + 1)
+    found, raw = read_regular(path, most_bytes=MOST_BYTES)
     if len(raw) > MOST_BYTES:
         raise OSError(0, f"it is longer than {MOST_BYTES} bytes")
-    return stamp, parse_dead_keys(raw.decode("utf-8", "replace"))
+    return _stamp(found), parse_dead_keys(raw.decode("utf-8", "replace"))
+
+
+def read_regular(path: Path, *, most_bytes: int) -> tuple[os.stat_result, bytes]:
+    """What a file holds, and how it was before it was read.
+
+    A pipe would be waited for for ever, with every request that wants a signature behind it.
+
+    Arguments:
+        path: the file.
+        most_bytes: what is longer is cut off one byte later.
+
+    Raises:
+        OSError: it can't be read, or is no regular file.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+        return _refuse_irregular(file.fileno()), file.read(most_bytes + 1)
 
 
 def _refuse_irregular(file: int) -> os.stat_result:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from keys.dead_keys_file import configured, sync_folder
+from keys.dead_keys_file import configured, read_regular, sync_folder
 from keys.errors import DeadKeysUnreadable
 
 logger = logging.getLogger("signet.keys")
@@ -47,7 +47,7 @@ def read_mark() -> RestoreMark | None:
     if path is None:
         return None
     try:
-        raw = path.read_bytes()[:_MOST_BYTES]
+        _, raw = read_regular(path, most_bytes=_MOST_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -1,5 +1,6 @@
 """The mark beside the file of dead keys: it is written whole, and a damaged one stops nobody."""
 
+import os
 import uuid
 from pathlib import Path
 
@@ -91,6 +92,10 @@ def test_a_damaged_mark_is_made_anew(mark: Path, raw: bytes, caplog: pytest.LogC
 
 
 def test_a_mark_that_cannot_be_read_or_written_is_said(mark: Path, settings: LazySettings) -> None:
+    os.mkfifo(mark)
+    with pytest.raises(DeadKeysUnreadable, match="no regular file"):  # and /readyz doesn't wait for it
+        read_mark()
+    mark.unlink()
     mark.mkdir()
     with pytest.raises(DeadKeysUnreadable):
         read_mark()

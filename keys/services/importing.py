@@ -1,9 +1,8 @@
 """Importing keys of an export: as they were into an empty ring, beside what is there otherwise; none is overwritten."""
 
-import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from cryptography.hazmat.primitives import serialization
@@ -13,7 +12,6 @@ from audit.services import record
 from audit.vocabulary import EventName
 from keys.adoptable import checked_kid
 from keys.algorithms import SIGNING_PURPOSES, Custody, Purpose, algorithm_named
-from keys.custodians import custodian_named
 from keys.dead_keys import DeadKeys, Fate, name_of
 from keys.dead_keys_file import dead_keys_for_writing
 from keys.errors import AdoptionRefused, ExportRefused, KeysError
@@ -22,10 +20,17 @@ from keys.key_export import ExportedKey, ExportedRing
 from keys.models import KeyPair, KeyRing
 from keys.planning import KeyFacts, plan_compromise
 from keys.policy import KeyPolicy
-from keys.sealing import seal
-from keys.selectors import PRIVATE_COLUMN, database_clock, facts_of, keys_of, rings
+from keys.selectors import database_clock, facts_of, keys_of, rings
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.dead_keys import remember_once_committed
+from keys.services.imported_rows import (
+    SLOT,
+    SealedHalf,
+    give_private_half,
+    place_before,
+    row_without_private_half,
+    sealed_halves,
+)
 from keys.services.minting import prove_master_secret
 from keys.services.rings import add_ring
 from keys.services.rotation import Clock
@@ -34,7 +39,6 @@ from keys.timetable import KeyState, is_trusted, state_at
 from realms.models import Realm
 from realms.selectors import realm_by_slug
 
-_SLOT = timedelta(seconds=1)
 _TAG_KEY_BYTES = 32
 
 
@@ -71,13 +75,6 @@ class _Plan:
     empty: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Sealed:
-    row: uuid.UUID
-    custodian: str
-    blob: bytes = field(repr=False)
-
-
 def import_ring(
     exported: ExportedRing, *, actor: str, dry_run: bool = False, clock: Clock = database_clock
 ) -> ImportReport:
@@ -107,7 +104,7 @@ def import_ring(
     made = row is None
     try:
         prove_master_secret(list(keys_of(row.pk)) if row is not None else [])
-        materials = _materials(row.custodian if row is not None else exported.custodian, exported)
+        materials = sealed_halves(row.custodian if row is not None else exported.custodian, exported)
         with transaction.atomic():
             ring = row or _add_ring(realm, exported, actor, clock())
             locked, moment = lock_ring(ring.pk), clock()
@@ -190,20 +187,6 @@ def _fits(ring: ExportedRing, key: ExportedKey, jwk: Mapping[str, str]) -> bool:
     return key_members(private.public_key(), ring.algorithm) == members
 
 
-def _materials(custodian_name: str, exported: ExportedRing) -> Mapping[str, _Sealed]:
-    """The private halves by kid, sealed for rows to come: outside of the lock, since a custodian may be far away."""
-    custodian = custodian_named(custodian_name)
-    found = {}
-    for key in exported.keys:
-        if key.private is not None:
-            row = uuid.uuid4()
-            context = PRIVATE_COLUMN.context(str(row), kid=key.kid, algorithm=exported.algorithm)
-            found[key.kid] = _Sealed(row, custodian_name, seal(key.private, context=context, custodian=custodian))
-        elif key.custodian_reference:
-            custodian_named(key.custodian)
-    return found
-
-
 def _plan(
     ring: KeyRing | None, exported: ExportedRing, realm: Realm, moment: datetime, *, dry_run: bool = False
 ) -> _Plan:
@@ -243,7 +226,7 @@ def _distrusted(keys: Collection[ExportedKey], dead: DeadKeys) -> frozenset[str]
     )
 
 
-def _apply(ring: KeyRing, plan: _Plan, materials: Mapping[str, _Sealed], moment: datetime, actor: str) -> None:
+def _apply(ring: KeyRing, plan: _Plan, materials: Mapping[str, SealedHalf], moment: datetime, actor: str) -> None:
     beside = sum(outcome is Outcome.BESIDE for _, outcome in plan.outcomes)
     first = _first([facts_of(key) for key in keys_of(ring.pk)])
     dead = dead_keys_for_writing()
@@ -251,13 +234,13 @@ def _apply(ring: KeyRing, plan: _Plan, materials: Mapping[str, _Sealed], moment:
     for key, outcome in plan.outcomes:
         if outcome is Outcome.LEFT:
             continue
-        row = _row(ring, key, moment)
+        row = row_without_private_half(ring, key, moment)
         if outcome is Outcome.BESIDE and first is not None:
-            _place(row, key, until=first - (beside - 1) * _SLOT, moment=moment, retention=_retention(ring, key))
+            place_before(row, key, until=first - (beside - 1) * SLOT, moment=moment)
             beside -= 1
         keeps = dead.fate_of(key.kid, key.public_jwk) is None and outcome is not Outcome.COMPROMISED
         if keeps and (outcome is Outcome.AS_EXPORTED or ring.purpose not in SIGNING_PURPOSES):
-            _give_private_half(row, key, materials)
+            give_private_half(row, key, materials)
         elif outcome is Outcome.COMPROMISED and key.compromised_at is not None:
             row.compromised_at = key.compromised_at
         elif outcome is Outcome.COMPROMISED and not plan.empty:
@@ -273,39 +256,6 @@ def _apply(ring: KeyRing, plan: _Plan, materials: Mapping[str, _Sealed], moment:
 def _first(keys: Sequence[KeyFacts]) -> datetime | None:
     """When the first trusted key of a ring began to sign."""
     return min((key.times.activates_at for key in keys if is_trusted(key.times)), default=None)
-
-
-def _retention(ring: KeyRing, key: ExportedKey) -> timedelta:
-    return key.max_lifetime + 2 * ring.clock_skew + ring.verifier_leeway
-
-
-def _row(ring: KeyRing, key: ExportedKey, moment: datetime) -> KeyPair:
-    """The row as it was, but without its private half."""
-    return KeyPair(
-        realm_id=ring.realm_id, ring=ring, kid=key.kid, public_jwk=key.public_jwk, custodian=ring.custodian,
-        max_lifetime=key.max_lifetime, published_at=key.published_at, activates_at=key.activates_at,
-        deactivates_at=key.deactivates_at, unpublishes_at=key.unpublishes_at,
-        destroyed_at=key.destroyed_at or moment, withdrawn_at=key.withdrawn_at, ends_ring=key.ends_ring,
-        created_at=key.created_at,
-    )  # fmt: skip
-
-
-def _place(row: KeyPair, key: ExportedKey, *, until: datetime, moment: datetime, retention: timedelta) -> None:
-    """Before the ring's first key: it signed elsewhere, and what it signed until now verifies until it has expired."""
-    longest = moment + retention
-    gone = min(key.unpublishes_at or longest, longest)
-    row.ends_ring = False  # the ring went on
-    row.published_at = min(key.published_at, until - _SLOT)
-    row.activates_at, row.deactivates_at, row.unpublishes_at = until - _SLOT, until, max(gone, until)
-
-
-def _give_private_half(row: KeyPair, key: ExportedKey, materials: Mapping[str, _Sealed]) -> None:
-    if key.kid in materials:
-        found = materials[key.kid]
-        row.id, row.custodian, row.sealed_private = found.row, found.custodian, found.blob
-        row.destroyed_at = None
-    elif key.custodian_reference:
-        row.custodian, row.custodian_reference, row.destroyed_at = key.custodian, key.custodian_reference, None
 
 
 def _distrust(ring: KeyRing, plan: _Plan, moment: datetime, actor: str) -> None:

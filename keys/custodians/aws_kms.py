@@ -6,7 +6,7 @@ A data key is bound to its place by an encryption context. AWS logs those in cle
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,6 +30,7 @@ _LONGEST_RAW = 4096  # bytes of a message that KMS hashes itself
 _DELETED_AFTER_DAYS = 7  # the shortest that KMS offers
 _GOING = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
 _PATIENCE = (0.1, 0.4, 1.0)  # seconds: what CreateKey made may not be known everywhere at once
+_FIRST_MESSAGE = b"\0signet first signature\0"  # no token's signing input begins so
 _CURVES: dict[str, tuple[str, str, type[hashes.HashAlgorithm], int]] = {
     "ES256": ("ECC_NIST_P256", "secp256r1", hashes.SHA256, 32),
     "ES384": ("ECC_NIST_P384", "secp384r1", hashes.SHA384, 48),
@@ -97,7 +98,9 @@ class AwsKmsCustodian:
         )
         reference = str(answer.get("KeyMetadata", {}).get("Arn", ""))
         try:
-            return RemoteKey(reference, _public_key(_described(reference), algorithm, bits))
+            public_key = _public_key(_patiently(lambda: _described(reference)), algorithm, bits)
+            _patiently(lambda: self.sign(_FIRST_MESSAGE, reference=reference, algorithm=algorithm))
+            return RemoteKey(reference, public_key)
         except KeysError:
             self._destroy_best_effort(reference)
             raise
@@ -191,10 +194,15 @@ def _bytes(answer: Mapping[str, Any], name: str) -> bytes:
 
 
 def _described(reference: str) -> bytes:
-    """The public half of a key that was just made, in DER."""
+    """The public half of a key, in DER."""
+    return _bytes(CLIENT.call("get_public_key", KeyId=_checked(reference)), "PublicKey")
+
+
+def _patiently(call: Callable[[], bytes]) -> bytes:
+    """What KMS answers of a key that was just made, once it knows of it."""
     for pause in (*_PATIENCE, None):
         try:
-            return _bytes(CLIENT.call("get_public_key", KeyId=_checked(reference)), "PublicKey")
+            return call()
         except CustodianRefused as error:
             if pause is None or _code(error) != "NotFoundException":
                 raise

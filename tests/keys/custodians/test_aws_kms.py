@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from django.conf import LazySettings
 
 from keys import api
@@ -193,6 +194,25 @@ def test_a_made_key_whose_public_half_is_garbage_is_deleted_again(
         CUSTODIAN.make_key(algorithm="ES256", bits=None)
     states = [kms.client().describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.client().list_keys()["Keys"]]
     assert {state["KeyState"] for state in states if state.get("KeyUsage") == "SIGN_VERIFY"} == {"PendingDeletion"}
+
+
+@pytest.mark.parametrize("operation", ["get_public_key", "sign"])
+def test_a_made_key_of_which_kms_knows_nothing_yet_is_waited_for(
+    kms: MotoKms, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    real, paused, unknown = CLIENT.call, list[float](), iter([True, True])
+
+    def late(asked: str, **parameters: object) -> object:
+        if asked == operation and next(unknown, False):
+            cause = ClientError({"Error": {"Code": "NotFoundException"}}, asked)
+            raise CustodianRefused("AWS KMS refuses (NotFoundException).") from cause
+        return real(asked, **parameters)
+
+    monkeypatch.setattr(CLIENT, "call", late)
+    monkeypatch.setattr("keys.custodians.aws_kms.time.sleep", paused.append)
+    made = CUSTODIAN.make_key(algorithm="ES256", bits=None)
+    assert paused == [0.1, 0.4]
+    assert CUSTODIAN.sign(b"message", reference=made.reference, algorithm="ES256")
 
 
 def test_every_wait_is_bounded(kms: MotoKms) -> None:

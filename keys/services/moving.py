@@ -4,6 +4,7 @@ The keys that are there stay where they are, and take over and go as their timet
 when the last key of the former custodian stops signing, and no verifier notices it.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,14 +14,14 @@ from audit.services import record
 from audit.vocabulary import EventName
 from keys.algorithms import Custody, Purpose
 from keys.custodians import Custodian, custodian_named
-from keys.errors import CustodianRefused, CustodyRefused, KeysError
+from keys.errors import CustodianRefused, CustodyRefused, KeysError, SealBroken
 from keys.jose import is_signature
 from keys.models import KeyPair, KeyRing
 from keys.planning import succession
 from keys.selectors import facts_of, policy_of
 from keys.services.applying import lock_ring
 
-_PROBE = b"signet: is anybody there?"
+_PROBE, _ELSEWHERE = b"signet: is anybody there?", b"signet: is anybody elsewhere?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ def prove_custody(*, custodian: str, custody: Custody, algorithm: str, bits: int
     wrapped = found.wrap(data_key, purpose="probe", bound=_PROBE)
     if found.unwrap(wrapped, secret_id=found.wrapping_id(), purpose="probe", bound=_PROBE) != data_key:
         raise CustodianRefused(f"The custodian {custodian!r} doesn't unwrap what it has wrapped.")
+    with suppress(SealBroken):
+        found.unwrap(wrapped, secret_id=found.wrapping_id(), purpose="probe", bound=_ELSEWHERE)
+        raise CustodianRefused(f"The custodian {custodian!r} unwraps what is bound to another place: is it too old?")
 
 
 def _prove_that_it_signs(custodian: Custodian, algorithm: str, bits: int | None) -> None:

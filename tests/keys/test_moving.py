@@ -144,6 +144,23 @@ def test_a_custodian_that_cant_do_what_it_says_gets_no_ring(monkeypatch: pytest.
         prove_custody(custodian="liar", custody=Custody.ENVELOPE, algorithm="ES256", bits=None)
 
 
+def test_a_custodian_that_overlooks_the_place_wraps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Careless(LocalCustodian):
+        """As a Vault from before `associated_data`."""
+
+        def wrap(self, data_key: bytes, *, purpose: str, bound: bytes) -> bytes:
+            return super().wrap(data_key, purpose=purpose, bound=b"")
+
+        def unwrap(self, wrapped: bytes, *, secret_id: str, purpose: str, bound: bytes) -> bytes:
+            return super().unwrap(wrapped, secret_id=secret_id, purpose=purpose, bound=b"")
+
+    monkeypatch.setattr(moving, "custodian_named", lambda _name: Careless())
+    with pytest.raises(CustodianRefused, match="bound to another place"):
+        prove_custody(custodian="careless", custody=Custody.ENVELOPE, algorithm="ES256", bits=None)
+    monkeypatch.setattr(moving, "custodian_named", lambda _name: LocalCustodian())
+    prove_custody(custodian="local", custody=Custody.ENVELOPE, algorithm="ES256", bits=None)
+
+
 def test_one_that_isnt_configured_is_told_so() -> None:
     for custody in Custody:
         with pytest.raises(CustodianNotConfigured, match="IDP_PKCS11"):

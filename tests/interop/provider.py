@@ -91,16 +91,17 @@ class Provider:
 
 
 @contextmanager
-def running_provider(folder: Path) -> Iterator[Provider]:
+def running_provider(folder: Path, *, workers: int = WORKERS) -> Iterator[Provider]:
     """A provider with its first keys and one person, on a port of its own.
 
     Arguments:
         folder: where its secrets and its log go.
+        workers: how many processes serve.
     """
     port, password = free_port(), secrets.token_urlsafe(18)
     with fresh_database() as database_url:
         values = first_values(port=port, database_url=database_url, bundled=False)
-        values |= TIMETABLE | {"IDP_WORKERS": str(WORKERS), "IDP_EXPIRED_TOKENS": "false"}
+        values |= TIMETABLE | {"IDP_WORKERS": str(workers), "IDP_EXPIRED_TOKENS": "false"}
         write_secret(folder / "signet.env", "".join(f"{name}={value}\n" for name, value in values.items()))
         environment = {
             "PATH": os.environ["PATH"],

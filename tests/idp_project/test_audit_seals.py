@@ -152,7 +152,7 @@ def test_the_youngest_batches_cut_off_are_missed_by_a_head_that_was_noted_down(c
 def test_a_chain_made_anew_by_whoever_owns_the_tables_has_no_signature(
     chain: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They can compute every hash; what they can't do is sign a head."""
+    """They can compute every hash; what they can't do is sign a head with a key that the realm's workers made."""
     behind_its_back(f"UPDATE audit_event SET reason = 'x' WHERE id = {last_event()}")
     behind_its_back("DELETE FROM audit_sealedevent WHERE seal_id = 3", "audit_sealedevent")
     token = Seal.objects.get(pk=3).token

@@ -329,6 +329,25 @@ def test_what_is_younger_than_the_oldest_running_transaction_waits_and_raises_no
     assert overdue(now + timedelta(days=9)) == ""
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_another_one_holds_up_gives_up_and_says_so(
+    now: datetime, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one on a machine that stands still: no later run may hang behind it."""
+    monkeypatch.setattr(sealing, "_PATIENCE", "50ms")
+    event("waits", now)
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [sealing._LOCK])
+        with pytest.raises(CommandError, match="Not all events are sealed: canceling statement due to lock timeout"):
+            call_command("seal_audit", stdout=StringIO())
+    finally:
+        other.close()
+    assert seal_events(now=now) == 1
+
+
 def eventually_sealed(now: datetime) -> int:
     """Other tests' transactions on this server may run for a while yet."""
     until, sealed = time.monotonic() + 120, 0

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 from django.utils import timezone
 
 from audit.models import Seal
@@ -12,7 +13,7 @@ from keys.errors import KeysError
 
 
 class Command(BaseCommand):
-    """Exit code 0: done, or nothing to seal. 1: sealed, but no key could sign; run it again."""
+    """Exit code 0: done, or nothing to seal. 1: not everything was sealed, or no key could sign; run it again."""
 
     help = "Seals every security event that isn't sealed yet, and prints the head to note down elsewhere."
 
@@ -21,6 +22,8 @@ class Command(BaseCommand):
             sealed = seal_audit(timezone.now(), look_back=None)
         except KeysError as error:
             raise CommandError(f"The events are sealed, but the seals are not signed: {error}") from error
+        except OperationalError as error:  # such as another run that doesn't get on
+            raise CommandError(f"Not all events are sealed: {str(error).strip()} Run it again.") from error
         self.stdout.write(f"Sealed {sealed} events.")
         since = waiting_since()
         if since is not None:

@@ -29,6 +29,7 @@ from tests.tokens.clients import register
 from tokens.algorithm_shares import in_share, parse_share
 from tokens.models import Client
 from tokens.services.algorithm_moves import Move, MoveRefused, move_clients
+from tokens.services.client_changes import switch_direct_sign_in
 from tokens.services.clients import ClientRefused
 from tokens.vocabulary import DIRECT_CLIENT_ID, GrantType, ResponseType
 
@@ -226,7 +227,7 @@ def test_a_ring_is_retired_once_nobody_uses_it(realm: Realm) -> None:
     assert last.kid in published
     assert standby.kid not in published
     assert "ES256" not in api.published_algorithms(realm.slug, now=timezone.now()), "discovery offers what works"
-    with pytest.raises(ClientRefused, match="no ring that signs access tokens with ES256"):
+    with pytest.raises(ClientRefused, match="access tokens with ES256: choose Ed25519, or add one with"):
         register(realm, "late")
     assert [one for one in api.readiness(timezone.now()) if not one.ready] == []
     assert "ES256" not in [one.algorithm for one in api.readiness(timezone.now()) if one.purpose == "sign"]
@@ -234,6 +235,13 @@ def test_a_ring_is_retired_once_nobody_uses_it(realm: Realm) -> None:
     assert told["last_expiry"] is not None
     assert told["rings"][0]["retired_at"] is not None
     assert migrate("--retire").code == 0, "it is safe to run again"
+
+
+def test_direct_sign_in_begins_with_an_algorithm_that_the_realm_still_has(realm: Realm) -> None:
+    retire_es256(realm)
+    Client.objects.filter(client_id=DIRECT_CLIENT_ID).delete()
+    client = switch_direct_sign_in(realm, enabled=True, actor="test", now=timezone.now())
+    assert client.access_token_alg == "Ed25519"
 
 
 def test_what_a_retired_ring_signed_is_verified_until_it_expires(realm: Realm) -> None:

@@ -47,11 +47,22 @@ def ensure_direct_client(*, realm: Realm, actor: str, now: datetime) -> tuple[Cl
         client, created = Client.objects.get_or_create(
             realm=realm,
             client_id=DIRECT_CLIENT_ID,
-            defaults={"name": "Direct sign-in", "kind": ClientKind.BUILT_IN, "created_at": now},
+            defaults={
+                "name": "Direct sign-in",
+                "kind": ClientKind.BUILT_IN,
+                "access_token_alg": _algorithm_of_direct_client(realm),
+                "created_at": now,
+            },
         )
         if created:
             record_client_created(client, actor=actor, now=now)
     return client, created
+
+
+def _algorithm_of_direct_client(realm: Realm) -> str:
+    """The one that every client begins with, unless the realm has retired it; a realm may get its rings later."""
+    usual, held = Client().access_token_alg, api.hold_rings(realm)
+    return usual if usual in held or not held else min(held)
 
 
 def create_client(
@@ -177,7 +188,8 @@ def _algorithm_faults(metadata: ClientMetadata, rings: Collection[str]) -> Itera
         ("access tokens", "" if metadata.opaque_access_tokens else metadata.access_token_alg),
     ):
         if algorithm and algorithm not in rings:
-            yield f"The realm has no ring that signs {what} with {algorithm}: add one with add_ring."
+            others = f"choose {' or '.join(sorted(rings))}, or " if rings else ""
+            yield f"The realm has no ring that signs {what} with {algorithm}: {others}add one with add_ring."
 
 
 def _encryption_faults(metadata: ClientMetadata) -> Iterator[str]:

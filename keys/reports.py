@@ -132,6 +132,21 @@ def custody_in_words(key: KeyPair) -> str:
     return f"{key.custodian}/{custody_of(key)}"
 
 
+def turn_in_words(key: KeyPair) -> str:
+    """When a key signs, or when it was taken out; a timetable that is void isn't told."""
+    if key.compromised_at is not None:
+        return f"compromised at {moment(key.compromised_at)}"
+    if key.withdrawn_at is not None:
+        return f"withdrawn at {moment(key.withdrawn_at)}, never signs"
+    until = f" until {moment(key.deactivates_at)}" if key.deactivates_at else ""
+    return f"signs from {moment(key.activates_at)}{until}"
+
+
+def counted(count: int, things: str) -> str:
+    """So many things, such as "1 client"; `things` ends with the plural's s."""
+    return f"{count} {things.removesuffix('s') if count == 1 else things}"
+
+
 def held_in_words(held: Propagation) -> str:
     """How many fetchers hold the next key, as a sentence."""
     if not held.fetchers:
@@ -174,7 +189,7 @@ _UNTIL = {"tokens": ", as counted until a minute ago"}
 
 def consequences(report: CompromiseReport) -> list[str]:
     """What follows from a compromise, one sentence each."""
-    lines = [f"Hit at most: {count} {name}{_UNTIL.get(name, '')}" for name, count in report.impact.items()]
+    lines = [f"Hit at most: {counted(count, name)}{_UNTIL.get(name, '')}" for name, count in report.impact.items()]
     if report.successor is None:
         lines.append(
             "The ring has no other key: nothing is signed until rotate_keys makes one, and verifiers with a cached "

@@ -46,4 +46,5 @@ def algorithm_uses(realm: Realm, algorithm: str) -> Iterator[str]:
         if names:
             further = users.count() - len(names)
             more = f" and {further} more" if further > 0 else ""
-            yield f"{', '.join(names)}{more} still have {what} signed with {algorithm}: move them first."
+            have = "has" if names[1:] == [] else "have"
+            yield f"{', '.join(names)}{more} still {have} {what} signed with {algorithm}: move them first."

@@ -61,12 +61,13 @@ def _away(key: KeyPair, moment: datetime) -> str:
 
 
 def _date(column: str, label: str) -> Callable[[Any, KeyPair], str]:
-    """A column of the list with a date."""
+    """A column of the list with a date, unless a compromise or a withdrawal came before it."""
 
     @admin.display(description=label, ordering=column)
     def shown(_admin: Any, key: KeyPair) -> str:
-        moment = getattr(key, column)
-        return f"{moment:%d %b %Y}" if moment else "–"
+        taken_out, moment = key.compromised_at or key.withdrawn_at, getattr(key, column)
+        is_void = moment is None or (taken_out is not None and taken_out <= moment)
+        return "–" if is_void else f"{moment:%d %b %Y}"
 
     return shown
 

@@ -51,6 +51,12 @@ def rings_at_a_glance(context: template.Context) -> dict[str, Any]:
     }
 
 
+@register.simple_tag
+def counted(count: int, things: str) -> str:
+    """So many things, in the singular where it is one."""
+    return reports.counted(count, things)
+
+
 @register.filter
 def held(evidence: Propagation) -> str:
     """How many fetchers hold the next key, as a sentence."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from keys import hooks, reports
+from keys.models import KeyPair
 from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
 from keys.sealing import SealedColumn
 from keys.services.compromise import CompromiseReport
@@ -58,7 +59,7 @@ def test_the_consequences_of_a_compromise() -> None:
     assert len(gone) == 1
     assert "nothing is signed until" in gone[0]
     told = reports.consequences(CompromiseReport(("k",), "s", NOW, {"live grants": 2, "clients": 1}, ()))
-    assert told[:3] == ["Hit at most: 2 live grants", "Hit at most: 1 clients", "Signs from now on: s"]
+    assert told[:3] == ["Hit at most: 2 live grants", "Hit at most: 1 client", "Signs from now on: s"]
     assert told[3].endswith("until 2026-01-15T12:00:00Z.")
 
 
@@ -71,3 +72,21 @@ def test_a_hook_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
         hooks.register_housekeeping("dead rows", lambda _now: 0)
     assert hooks.sealed_columns() == [column]
     assert list(hooks.housekeeping()) == ["dead rows"]
+
+
+@pytest.mark.spec("keys.md list_keys: a timetable that is void isn't told")
+@pytest.mark.parametrize(
+    ("fate", "told"),
+    [
+        ({}, "signs from 2026-01-15T12:00:00Z until 2026-01-15T13:00:00Z"),
+        ({"compromised_at": NOW}, "compromised at 2026-01-15T12:00:00Z"),
+        ({"withdrawn_at": NOW}, "withdrawn at 2026-01-15T12:00:00Z, never signs"),
+    ],
+)
+def test_a_key_s_turn(fate: dict[str, Any], told: str) -> None:
+    assert reports.turn_in_words(KeyPair(activates_at=NOW, deactivates_at=NOW + HOUR, **fate)) == told
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, "0 clients"), (1, "1 client"), (2, "2 clients")])
+def test_one_thing_is_told_in_the_singular(count: int, told: str) -> None:
+    assert reports.counted(count, "clients") == told

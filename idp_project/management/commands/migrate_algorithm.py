@@ -161,7 +161,7 @@ def _move(realm: Realm, source: str, target: str, options: dict[str, Any]) -> Do
 def _told(moved: Moved, move: Move, *, dry_run: bool) -> list[str]:
     present, wanted = move.ends
     verb = "Would move" if dry_run else "Moved"
-    lines = [f"{verb} {len(moved.clients)} clients from {present} to {wanted}."]
+    lines = [f"{verb} {reports.counted(len(moved.clients), 'clients')} from {present} to {wanted}."]
     lines += [f"{client}: nothing of it is to move." for client in moved.unconcerned]
     return lines + [f"{client} can't move: {why}" for client, why in moved.refused.items()]
 
@@ -178,8 +178,8 @@ def _retire(realm: Realm, source: str, options: dict[str, Any]) -> Done:
 
 
 def _lines(side: Side) -> list[str]:
-    uses = ", ".join(f"{_WORDS[kind]} of {count} clients" for kind, count in side.clients.items())
-    lines = [f"{side.algorithm}: {uses}; {side.signed_lately} tokens signed since a day ago."]
+    uses = ", ".join(f"{_WORDS[kind]} of {reports.counted(count, 'clients')}" for kind, count in side.clients.items())
+    lines = [f"{side.algorithm}: {uses}; {reports.counted(side.signed_lately, 'tokens')} signed since a day ago."]
     if not side.rings:
         lines.append("  no ring signs with it")
     if side.movable_from is not None:

@@ -39,11 +39,9 @@ class Command(BaseCommand):
             return
         for key in keys:
             state = state_at(timetable_of(key), now)
-            start = reports.moment(key.activates_at)
-            until = f" until {reports.moment(key.deactivates_at)}" if key.deactivates_at else ""
             self.stdout.write(
                 f"{key.realm.slug} {key.ring}  {state:<12} {key.kid}  {reports.custody_in_words(key)}  "
-                f"signs from {start}{until}"
+                f"{reports.turn_in_words(key)}"
             )
         for ring in present:
             if ring.held:

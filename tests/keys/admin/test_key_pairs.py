@@ -205,6 +205,14 @@ def test_the_list_finds_keys_by_their_state(operator: Browser, ring: KeyRing, ac
             assert (key.kid in page) is is_in
 
 
+def test_the_list_shows_no_end_that_a_compromise_made_void(operator: Browser, active: KeyPair) -> None:
+    end = active.deactivates_at
+    assert end is not None
+    assert f"{end:%d %b %Y}" in operator.get(f"{KEYS}?q={active.kid}").content.decode()
+    compromise(active, actor="test", reason="test")
+    assert f"{end:%d %b %Y}" not in operator.get(f"{KEYS}?q={active.kid}").content.decode()
+
+
 @pytest.mark.parametrize(("query", "found"), [("algorithm=ES256", True), ("algorithm=RS256", False),
                                               ("purpose=sign", True), ("purpose=mac", False)])  # fmt: skip
 def test_the_list_finds_keys_by_their_ring(operator: Browser, active: KeyPair, query: str, found: bool) -> None:

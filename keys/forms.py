@@ -98,10 +98,9 @@ class CustodyForm(forms.Form):
 
     custodian = forms.ChoiceField(choices=[(one.name, one.name) for one in CUSTODIANS])
     custody = forms.ChoiceField(
-        choices=[
-            (Custody.ENVELOPE.value, "envelope: sealed in the database, under a key of the custodian"),
-            (Custody.REMOTE.value, "remote: they never leave the custodian, which signs"),
-        ]
+        choices=[(one.value, one.value) for one in Custody],
+        help_text="Envelope: sealed in the database, under a key of the custodian. "
+        "Remote: they never leave the custodian, which signs.",
     )
     reason = forms.CharField(
         max_length=_REASON_LENGTH,

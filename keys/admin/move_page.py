@@ -51,7 +51,7 @@ def _tell(request: HttpRequest, move: Move) -> None:
     if not move.changed:
         messages.info(request, "Nothing was changed.")
     elif move.complete_at is None:
-        messages.success(request, "The ring is moved. It has no keys yet.")
+        messages.success(request, "The ring is moved. No key of it may sign now: rotate it.")
     else:
         moment = f"{move.complete_at:%d %b %Y %H:%M} UTC"
         messages.success(request, f"New keys come from there; the first of them signs from {moment}.")

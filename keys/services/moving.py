@@ -30,7 +30,7 @@ class Move:
 
     Attributes:
         changed: whether the ring is another's now than before.
-        complete_at: from here on a key of the new custodian signs; None while the ring has no keys.
+        complete_at: from here on a key of the new custodian signs; None while no key of the ring may sign.
     """
 
     changed: bool
@@ -54,8 +54,9 @@ def custody_fault(*, custodian: str, custody: Custody, purpose: Purpose, algorit
     if purpose is Purpose.MAC:
         return "Tags are made here with every request, so a mac ring is never remote: choose the custody envelope."
     if algorithm not in found.remote_algorithms:
-        signs = ", ".join(sorted(found.remote_algorithms)) or "nothing"
-        return f"The custodian {custodian!r} signs {signs} and not {algorithm}: choose the custody envelope or another."
+        signs = ", ".join(sorted(found.remote_algorithms))
+        what = f"signs {signs} and not {algorithm}" if signs else "signs nothing itself"
+        return f"The custodian {custodian!r} {what}: choose the custody envelope, or another custodian."
     return None
 
 
@@ -133,7 +134,7 @@ def move_complete_at(ring: KeyRing, now: datetime) -> datetime | None:
         now: aware.
 
     Returns:
-        `now` or earlier where it does already; None while the ring has no keys.
+        `now` or earlier where it does already; None while no key of the ring may sign.
     """
     keys = {key.kid: key for key in KeyPair.objects.filter(ring_id=ring.pk).select_related("ring")}
     found = succession([facts_of(key) for key in keys.values()], now)

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         begun = "is with" if not move.changed else "gets its new keys from"
         self.stdout.write(f"{ring.realm.slug} {ring} {begun} {where}.")
         if move.complete_at is None:
-            self.stdout.write("It has no keys yet: run rotate_keys.")
+            self.stdout.write("No key of it may sign now: run rotate_keys.")
         elif move.complete_at <= now:
             self.stdout.write("A key of it signs already: nothing is left to be done.")
         else:

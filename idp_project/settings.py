@@ -233,6 +233,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("IDP_LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        "botocore": {"level": "WARNING"},  # it tells each process where it found credentials
         "fido2": {"level": "WARNING"},  # it tells which passkey was used
     },
 }

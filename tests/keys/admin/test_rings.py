@@ -309,6 +309,8 @@ def test_a_retired_ring_and_its_withdrawn_key_say_so(operator: Browser, ring: Ke
     page = operator.get(of_ring(ring)).content.decode()
     assert 'id="retired"' in page
     assert "none: the ring is retired" in page
+    assert f"{standby.activates_at:%b %Y %H:%M}" not in page, "a day that never comes"
+    assert ", never signs</td>" in page
     page = operator.get(of_key(standby)).content.decode()
     assert 'id="withdrawn"' in page
     assert f"urn:ietf:params:oauth:jwk-thumbprint:sha-256:{standby.kid}" in page

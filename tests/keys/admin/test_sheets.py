@@ -112,3 +112,9 @@ def test_the_policy_of_every_page_allows_nothing_inline(operator: Browser, ring:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "data:" not in policy
+
+
+@pytest.mark.spec("WCAG 2.2 §1.4.10: a kid among the breadcrumbs of a narrow page")
+def test_a_kid_among_the_breadcrumbs_may_break() -> None:
+    rules = re.findall(r"^div\.breadcrumbs \{([^}]*)\}", (SHEETS / "admin.css").read_text(), re.MULTILINE)
+    assert any("overflow-wrap: anywhere" in rule for rule in rules)

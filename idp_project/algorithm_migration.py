@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from keys import api
 from keys.errors import NoSigningKey, UnknownRing
 from keys.models import KeyPair, KeyRing
-from keys.planning import Step
 from keys.selectors import keys_in, ring_of_kind, signing_rings
 from keys.services.retirement import revive_ring
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
+from keys.steps import Step
 from realms.models import Realm
 from tokens.algorithms_in_use import counted
 from tokens.vocabulary import TokenKind

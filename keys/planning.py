@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from keys.algorithms import SIGNING_PURPOSES, Purpose
 from keys.policy import KeyPolicy, Periods
+from keys.steps import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.timetable import KeyState, Timetable, state_at
 
 OVERDUE_AFTER = timedelta(days=1)
@@ -21,79 +22,6 @@ class KeyFacts:
     max_lifetime: timedelta
     has_private: bool
     ends_ring: bool = False  # its ring was retired with it: nobody relieves it
-
-
-@dataclass(frozen=True, slots=True)
-class Mint:
-    """Make a key with this timetable."""
-
-    times: Timetable
-    max_lifetime: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class SetStart:
-    """Move the moment at which a waiting key takes over."""
-
-    kid: str
-    activates_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SetEnd:
-    """Set the moments at which a signing key stops to sign and leaves the JWKS."""
-
-    kid: str
-    deactivates_at: datetime
-    unpublishes_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Reopen:
-    """Take back the end of the signing key: its successor is gone."""
-
-    kid: str
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseLifetime:
-    """Let a key sign for longer; its end moves in the same transaction."""
-
-    kid: str
-    max_lifetime: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Wipe:
-    """Destroy a private half that nothing needs any more."""
-
-    kid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Condemn:
-    """Declare a key compromised, and destroy its private half."""
-
-    kid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Set the end of a retired ring's last signing key: nobody relieves it."""
-
-    kid: str
-    deactivates_at: datetime
-    unpublishes_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """Take back a waiting key of a retired ring, and destroy its private half: it never signs."""
-
-    kid: str
-
-
-Step = Mint | SetStart | SetEnd | Reopen | RaiseLifetime | Wipe | Condemn | Finish | Withdraw
 
 
 @dataclass(frozen=True, slots=True)

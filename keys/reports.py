@@ -7,10 +7,10 @@ from typing import Any
 from keys.drill import Reaction
 from keys.evidence import Behind, Propagation
 from keys.models import KeyPair, KeyRing
-from keys.planning import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.selectors import timetable_of
 from keys.services.compromise import CompromiseReport
 from keys.services.rotation import NextTakeover
+from keys.steps import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.timetable import state_at
 from realms.spans import roughly
 

@@ -13,20 +13,9 @@ from typing import assert_never
 
 from keys import planning
 from keys.algorithms import Purpose
-from keys.planning import (
-    Condemn,
-    Finish,
-    KeyFacts,
-    Mint,
-    RaiseLifetime,
-    Reopen,
-    SetEnd,
-    SetStart,
-    Step,
-    Wipe,
-    Withdraw,
-)
+from keys.planning import KeyFacts
 from keys.policy import KeyPolicy, Periods
+from keys.steps import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.timetable import KeyState, Timetable, is_trusted, state_at
 
 CRON_INTERVAL = timedelta(hours=1)

@@ -17,7 +17,7 @@ from keys.dead_keys import Fate
 from keys.dead_keys_file import dead_keys_for_writing
 from keys.errors import AdoptionRefused, UnknownRing
 from keys.models import KeyPair, KeyRing
-from keys.planning import KeyFacts, Mint, SetEnd, succession
+from keys.planning import KeyFacts, succession
 from keys.policy import LONGEST_PERIOD, KeyPolicy, validated
 from keys.sealing import seal
 from keys.selectors import PRIVATE_COLUMN, database_clock, facts_of, keys_of, policy_of
@@ -25,6 +25,7 @@ from keys.services.applying import apply_steps, lock_ring
 from keys.services.minting import Material, prove_master_secret
 from keys.services.rotation import Clock
 from keys.services.thumbprints import thumbprint_of
+from keys.steps import Mint, SetEnd
 from keys.timetable import KeyState, Timetable, is_trusted, state_at
 from realms.models import Realm
 

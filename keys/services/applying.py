@@ -10,10 +10,10 @@ from audit.services import record
 from audit.vocabulary import EventName
 from keys.errors import RingBusy
 from keys.models import KeyPair, KeyRing
-from keys.planning import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.services.dead_keys import remember_once_committed
 from keys.services.minting import Material, store
 from keys.services.thumbprints import thumbprint_of, thumbprints_of
+from keys.steps import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 
 LOCK_TIMEOUT = "10s"
 

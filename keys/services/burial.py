@@ -7,9 +7,10 @@ from django.db import transaction
 from keys.dead_keys import DeadKeys, Fate
 from keys.dead_keys_file import dead_keys_for_writing
 from keys.models import KeyRing
-from keys.planning import Step, Wipe, plan_compromise
+from keys.planning import plan_compromise
 from keys.selectors import facts_of, keys_of
 from keys.services.applying import apply_steps, lock_ring
+from keys.steps import Step, Wipe
 from keys.timetable import KeyState, state_at
 
 REASON = "listed in the file of dead keys"

@@ -15,10 +15,10 @@ from keys.custodians import custodian_named
 from keys.errors import KeysError, UnknownAlgorithm
 from keys.jwk import base64url, key_members, thumbprint
 from keys.models import KeyPair, KeyRing
-from keys.planning import Mint
 from keys.remote_keys import remote_half_of, try_made_key
 from keys.sealing import seal
 from keys.selectors import PRIVATE_COLUMN, newest_sealed_key, unsealed_private
+from keys.steps import Mint
 
 _MAC_KID_BYTES = 8
 

@@ -13,10 +13,11 @@ from keys.algorithms import Purpose
 from keys.conf import periods
 from keys.errors import RetirementRefused
 from keys.models import KeyRing
-from keys.planning import Step, plan_rotation
+from keys.planning import plan_rotation
 from keys.selectors import database_clock, facts_of, keys_of, policy_of, rings, signing_rings
 from keys.services.applying import apply_steps, lock_ring
 from keys.services.rotation import Clock
+from keys.steps import Step
 from keys.timetable import KeyState, state_at
 from realms.models import Realm
 

@@ -11,7 +11,7 @@ from keys.conf import periods
 from keys.errors import HostClockOff
 from keys.evidence import nobody_lacks
 from keys.models import KeyPair, KeyRing
-from keys.planning import KeyFacts, Mint, Step, plan_rotation, succession
+from keys.planning import KeyFacts, plan_rotation, succession
 from keys.policy import KeyPolicy, validated
 from keys.selectors import database_clock, facts_of, policy_of
 from keys.services.applying import apply_steps, lock_ring
@@ -19,6 +19,7 @@ from keys.services.burial import bury, preview_burial
 from keys.services.destruction import destroy_kept
 from keys.services.minting import Material, discard, make_material, prove_master_secret
 from keys.services.transitions import note_transitions
+from keys.steps import Mint, Step
 
 Clock = Callable[[], datetime]
 

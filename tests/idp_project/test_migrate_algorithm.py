@@ -15,13 +15,13 @@ from keys import api
 from keys.algorithms import Purpose
 from keys.errors import KeysError, RetirementRefused
 from keys.models import KeyPair, KeyRing
-from keys.planning import Wipe
 from keys.selectors import signing_rings
 from keys.services.compromise import compromise
 from keys.services.retirement import retire_rings, revive_ring
 from keys.services.rings import add_ring
 from keys.services.rotation import rotate
 from keys.signer import signer
+from keys.steps import Wipe
 from realms.models import Realm
 from tests.keys.commands import Ran, run
 from tests.provider import make_realm

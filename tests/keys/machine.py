@@ -20,7 +20,7 @@ from keys.algorithms import Purpose
 from keys.conf import periods
 from keys.errors import NoSigningKey, PublishedSetUnavailable
 from keys.models import KeyPair
-from keys.planning import Mint, succession
+from keys.planning import succession
 from keys.policy import JWKS_REFRESH, KeyPolicy
 from keys.published_set import PublishedSet, PublishedSets
 from keys.selectors import facts_of, keys_of
@@ -29,6 +29,7 @@ from keys.services.rewrapping import rewrap_all
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import rotate
 from keys.signer import RingName, Signer, check_lifetime
+from keys.steps import Mint
 from keys.timetable import KeyState, state_at
 from realms.models import Realm
 from tests.clock import FakeClock

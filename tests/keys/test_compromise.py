@@ -10,10 +10,10 @@ from audit.models import Event
 from keys import hooks
 from keys.errors import CompromiseRefused
 from keys.models import KeyPair, KeyRing
-from keys.planning import Mint, SetEnd
 from keys.selectors import timetable_of
 from keys.services.compromise import CompromiseReport, compromise, preview
 from keys.services.rotation import rotate
+from keys.steps import Mint, SetEnd
 from keys.timetable import KeyState, signing_key, state_at
 from tests.clock import FakeClock
 from tests.conftest import ACTOR

@@ -21,7 +21,7 @@ from keys.conf import periods
 from keys.errors import AdoptionRefused, RetirementRefused
 from keys.jwk import key_members, thumbprint
 from keys.models import JwksFetcher, JwksVersion, KeyPair, KeyRing
-from keys.planning import Mint, succession
+from keys.planning import succession
 from keys.policy import KeyPolicy
 from keys.selectors import facts_of, keys_of, policy_of
 from keys.services import rings, rotation
@@ -30,6 +30,7 @@ from keys.services.compromise import compromise
 from keys.services.retirement import retire_rings, revive_ring
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import rotate
+from keys.steps import Mint
 from realms.models import Realm
 from tests.clock import FakeClock
 from tests.conftest import ACTOR, NOW

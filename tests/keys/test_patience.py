@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.planning import KeyFacts, Mint, SetEnd, SetStart, Step
+from keys.planning import KeyFacts
+from keys.steps import Mint, SetEnd, SetStart, Step
 from keys.timetable import Timetable
 from tests.conftest import NOW
 from tests.keys.test_planning import (

@@ -6,24 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from keys.algorithms import Purpose
-from keys.planning import (
-    Condemn,
-    Finish,
-    KeyFacts,
-    Mint,
-    RaiseLifetime,
-    Reopen,
-    SetEnd,
-    SetStart,
-    Step,
-    Succession,
-    Wipe,
-    Withdraw,
-    plan_compromise,
-    plan_rotation,
-    succession,
-    whole_ring,
-)
+from keys.planning import KeyFacts, Succession, plan_compromise, plan_rotation, succession, whole_ring
+from keys.steps import Condemn, Finish, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe, Withdraw
 from keys.timetable import Timetable
 from tests.conftest import NOW
 from tests.keys.test_policy import AROUND, POLICY

@@ -7,9 +7,9 @@ import pytest
 
 from keys import hooks, reports
 from keys.models import KeyPair
-from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
 from keys.sealing import SealedColumn
 from keys.services.compromise import CompromiseReport
+from keys.steps import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
 from keys.timetable import Timetable
 from tests.conftest import NOW
 

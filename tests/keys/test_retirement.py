@@ -10,11 +10,11 @@ from django.db import connection
 from keys.dead_keys import DeadKey, Fate
 from keys.dead_keys_file import append
 from keys.models import KeyPair, KeyRing
-from keys.planning import Condemn
 from keys.selectors import key_by_kid, keys_of
 from keys.services.retirement import retire_rings
 from keys.services.rings import add_ring
 from keys.services.rotation import preview, rotate
+from keys.steps import Condemn
 from tests.clock import FakeClock
 from tests.conftest import ACTOR
 

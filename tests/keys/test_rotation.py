@@ -12,12 +12,12 @@ from audit.models import Event
 from keys.conf import default_policy
 from keys.errors import HostClockOff, MissingMasterSecret, SealBroken, WeakPolicy
 from keys.models import KeyPair, KeyRing
-from keys.planning import Mint, RaiseLifetime, SetEnd, SetStart, Wipe
 from keys.selectors import database_clock, keys_of
 from keys.services import minting, rotation
 from keys.services.retirement import retire_rings, revive_ring
 from keys.services.rings import add_ring, change_policy
 from keys.services.rotation import NextTakeover, RotationReport, preview, rotate
+from keys.steps import Mint, RaiseLifetime, SetEnd, SetStart, Wipe
 from tests.clock import FakeClock
 from tests.conftest import ACTOR
 from tests.keys.known_secrets import SECRET_A, SECRET_B

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from keys import planning
 from keys.algorithms import Purpose
-from keys.planning import Condemn, KeyFacts, Reopen, plan_compromise, succession
+from keys.planning import KeyFacts, plan_compromise, succession
 from keys.policy import KeyPolicy, faults
 from keys.simulation import Course, PlayedRing, Turn, apply, play
+from keys.steps import Condemn, Reopen
 from keys.timetable import KeyState, Timetable, state_at
 from tests.conftest import NOW
 from tests.keys.test_policy import AROUND, POLICY

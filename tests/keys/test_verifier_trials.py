@@ -13,6 +13,7 @@ from keys.algorithms import Purpose
 from keys.planning import KeyFacts, plan_compromise
 from keys.policy import KeyPolicy
 from keys.simulation import Course, PlayedRing, apply, play
+from keys.steps import Mint
 from keys.timetable import Timetable, is_published
 from keys.verifier_profiles import VerifierProfile, verifier_profiles
 from keys.verifier_trials import STEP, Why, blind_for, failures, helpless, hurried_course, smallest_propagation
@@ -227,7 +228,7 @@ def test_the_real_planner_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
         steps = honest(*args, **kwargs)  # type: ignore[arg-type]
         return tuple(
             replace(step, times=replace(step.times, activates_at=step.times.published_at + HOUR))
-            if isinstance(step, planning.Mint) and step.times.deactivates_at is None
+            if isinstance(step, Mint) and step.times.deactivates_at is None
             else step
             for step in steps
         )

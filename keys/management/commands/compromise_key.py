@@ -12,11 +12,11 @@ from keys import reports
 from keys.errors import KeysError, RingBusy
 from keys.management.commands._arguments import WRONG_USAGE, realm_named
 from keys.models import KeyPair
-from keys.planning import Step
 from keys.selectors import key_by_kid
 from keys.services.compromise import CompromiseReport, compromise, preview
 from keys.services.dead_keys import unwritten
 from keys.services.rotation import rotate
+from keys.steps import Step
 
 ACTOR = "command:compromise_key"
 

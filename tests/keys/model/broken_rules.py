@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from keys.planning import KeyFacts, Mint, SetEnd
+from keys.planning import KeyFacts
 from keys.policy import KeyPolicy
+from keys.steps import Mint, SetEnd
 from keys.timetable import Timetable
 from tests.keys.model.rules import AROUND
 

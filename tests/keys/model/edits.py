@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from keys.planning import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
+from keys.steps import Condemn, Mint, RaiseLifetime, Reopen, SetEnd, SetStart, Step, Wipe
 from tests.keys.model.passing import remembering
 from tests.keys.model.rules import Rules, tick_of, ticks
 from tests.keys.model.world import InvariantBrokenError, Row, State

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from keys.planning import Mint
+from keys.steps import Mint
 from tests.keys.model.canonical import canonical, promised_copies, served_copies
 from tests.keys.model.edits import edited
 from tests.keys.model.holding import settled

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from keys import planning, policy, signer, timetable
 from keys.algorithms import Purpose
 from keys.models import KeyPair, KeyRing
-from keys.planning import KeyFacts, Step
+from keys.planning import KeyFacts
 from keys.policy import JWKS_REFRESH, KeyPolicy, Periods
+from keys.steps import Step
 from keys.timetable import KeyState, Timetable
 from tests.keys.model.world import KEYS, Copy, Row, Rows
 

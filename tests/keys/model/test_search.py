@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from keys import planning, signer, timetable
-from keys.planning import Mint
 from keys.policy import KeyPolicy
+from keys.steps import Mint
 from tests.keys.model.broken_rules import minted_when_it_is_needed, no_time, published_only_while_it_signs
 from tests.keys.model.rules import POLICIES, POLICY, TICK, Rules
 from tests.keys.model.search import BrokenStoryError, search

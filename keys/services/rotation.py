@@ -19,7 +19,7 @@ from keys.services.burial import bury, preview_burial
 from keys.services.destruction import destroy_kept
 from keys.services.minting import Material, discard, make_material, prove_master_secret
 from keys.services.transitions import note_transitions
-from keys.steps import Mint, Step
+from keys.steps import Mint, SetStart, Step
 
 Clock = Callable[[], datetime]
 
@@ -106,7 +106,11 @@ def preview(ring: KeyRing, *, now: datetime, force: bool = False, clock: Clock =
     buried = preview_burial(ring, moment=moment)
     steps = _plan(ring, policy, moment, force=force)
     planned = [*buried, *((step, getattr(step, "kid", "")) for step in steps)]
-    return RotationReport(planned, next_takeover(ring.pk, moment))
+    moved = {step.kid: step.activates_at for step in steps if isinstance(step, SetStart)}
+    coming = next_takeover(ring.pk, moment)
+    if coming is not None and coming.kid in moved:
+        coming = NextTakeover(coming.kid, moved[coming.kid])
+    return RotationReport(planned, coming)
 
 
 def next_takeover(ring_id: int, now: datetime) -> NextTakeover | None:

@@ -94,6 +94,13 @@ def test_a_dry_run_changes_nothing(es256_ring: KeyRing, monkeypatch: pytest.Monk
     assert not KeyPair.objects.exists()
 
 
+@pytest.mark.spec("keys.md rotate_keys --dry-run")
+def test_a_dry_run_says_what_would_come_next(es256_ring: KeyRing) -> None:
+    rotate()
+    would = rotate("--force", "--dry-run", "--json").json["rings"][0]
+    assert would["next"]["at"] == would["steps"][0]["activates_at"]
+
+
 @pytest.mark.spec("keys.md rotate_keys --realm --algorithm")
 def test_a_run_can_be_narrowed_to_some_rings(es256_ring: KeyRing, mac_ring: KeyRing) -> None:
     other = Realm.objects.create(slug="b", name="B", issuer="https://b.example.test", created_at=timezone.now())

@@ -4,6 +4,7 @@ A JWS of a kind of its own, signed by the realm's active key and kept in a worke
 a key a quarter for each of its few rings, so the whole history is some hundred keys after decades: it isn't paged.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -17,7 +18,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 
 from keys import api
-from keys.errors import HistoryUnavailable, KeysError
+from keys.errors import HistoryUnavailable, KeysError, NoSigningKey
 from keys.jwk import thumbprint_uri
 from keys.models import KeyPair
 from keys.selectors import public_keys_ever, signing_rings, timetable_of
@@ -89,10 +90,15 @@ def _made(slug: str, now: datetime) -> SignedHistory:
 
 
 def _signed(realm: Realm, keys: Sequence[KeyPair], now: datetime) -> SignedHistory:
-    offered = sorted(api.ring_algorithms(realm))
-    if not offered:
-        raise HistoryUnavailable("The realm has no ring that signs.")
-    algorithm = _PREFERRED if _PREFERRED in offered else offered[0]
+    """Signed by the first ring that can: after a compromise of all keys of one, another still tells of it."""
+    offered = sorted(api.ring_algorithms(realm), key=lambda name: (name != _PREFERRED, name))
+    for algorithm in offered:
+        with contextlib.suppress(NoSigningKey):
+            return _signed_with(algorithm, realm, keys, now)
+    raise HistoryUnavailable("The realm has no ring that signs.")
+
+
+def _signed_with(algorithm: str, realm: Realm, keys: Sequence[KeyPair], now: datetime) -> SignedHistory:
     lifetime = min(_LIFETIME, *(ring.max_token_lifetime for ring in signing_rings(realm, algorithm)))
     # All workers begin anew at the same moments, so that the same says the same.
     issued_at = int(now.timestamp()) // int(_WINDOW.total_seconds()) * int(_WINDOW.total_seconds())

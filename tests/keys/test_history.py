@@ -5,6 +5,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
 import time_machine
 from django.conf import LazySettings
@@ -268,6 +269,29 @@ def test_the_history_is_503_where_nothing_may_sign_or_the_database_is_away(
 
     monkeypatch.setattr("keys.history.public_keys_ever", away)
     assert client.get(PATH, secure=True).status_code == 503
+
+
+@pytest.mark.spec("keys.md History: another ring tells of a compromise of all keys of one")
+def test_a_ring_without_a_key_leaves_the_signature_to_another(db: None, client: Client, switched_on: None) -> None:
+    realm = make_realm()
+    rotate(add_ring(realm=realm, algorithm="Ed25519", actor=ACTOR, now=timezone.now()), now=timezone.now(), actor=ACTOR)
+    lost = KeyPair.objects.filter(ring__purpose="sign", ring__algorithm="ES256").earliest("activates_at")
+    compromise(lost, actor=ACTOR, everything=True)
+    assert told(client)[lost.kid]["status"] == "compromised"
+
+
+@pytest.mark.spec("RFC 7515 §5.2; RFC 9110 §9.3.2")
+def test_an_outsider_verifies_it_by_the_jwks_and_may_ask_for_its_head(
+    db: None, client: Client, switched_on: None
+) -> None:
+    realm = make_realm()
+    signed = client.get(PATH, secure=True).content.decode()
+    head = client.head(PATH, secure=True)
+    assert (head.status_code, head.content, head["ETag"][:2]) == (200, b"", "W/")
+    jwks = jwt.PyJWKSet.from_dict(client.get("/.well-known/jwks.json", secure=True).json())
+    header = jwt.get_unverified_header(signed)
+    claims = jwt.decode(signed, jwks[header["kid"]], algorithms=["ES256"], issuer=realm.issuer)
+    assert (header["typ"], header["kid"] in {key["kid"] for key in claims["keys"]}) == ("jwks-history+jwt", True)
 
 
 @pytest.mark.spec("keys.md History")

@@ -73,21 +73,21 @@ class LiveView(JsonView):
 class ReadyView(JsonView):
     """`/readyz`: the database answers and every ring has a key that can be used; send no requests when not.
 
-    Degraded is still 200: it signs, and somebody has to look why a step of a timetable wasn't done.
+    Degraded is still 200: somebody has to look why a step of a timetable wasn't done, or why a custodian doesn't
+    answer. To take a worker away for that would take the JWKS away too, and every other ring.
     """
 
     http_method_names = ["get", "head"]
 
     def get(self, request: Request) -> HttpResponse:  # noqa: ARG002
-        """Ok; degraded, with the steps that are overdue; or 503 with the names of what is missing."""
+        """Ok; degraded, with what is overdue and who is away; or 503 with the names of what is missing."""
         now = timezone.now()
-        missing = _missing(now)
+        missing, away = _missing(now)
         if missing:
-            return to_http(json_response({"status": "unavailable", "missing": missing}, status=503))
-        late = _overdue(now)
-        if late:
-            return to_http(json_response({"status": "degraded", "overdue": late}))
-        return to_http(json_response({"status": "ok"}))
+            return to_http(json_response({"status": "unavailable", "missing": [*missing, *away]}, status=503))
+        found = {"overdue": _overdue(now), "away": away}
+        wrong = {name: said for name, said in found.items() if said}
+        return to_http(json_response({"status": "degraded", **wrong} if wrong else {"status": "ok"}))
 
 
 class MetricsView(JsonView):
@@ -122,13 +122,15 @@ def _gone_back() -> str:
         return str(error)
 
 
-def _missing(now: datetime) -> list[str]:
+def _missing(now: datetime) -> tuple[list[str], list[str]]:
+    """What is missing in this worker; and the rings that can't sign because a custodian doesn't."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         found = api.readiness(now)
     except (DatabaseError, InterfaceError):
-        return ["database"]
+        return ["database"], []
     if not found:
-        return ["key rings"]
-    return [f"{ring.realm} {ring.purpose} {ring.algorithm}: {ring.detail}" for ring in found if not ring.ready]
+        return ["key rings"], []
+    named = [(ring, f"{ring.realm} {ring.purpose} {ring.algorithm}: {ring.detail}") for ring in found if not ring.ready]
+    return [name for ring, name in named if not ring.away], [name for ring, name in named if ring.away]

@@ -5,20 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keys.algorithms import Purpose
-from keys.errors import KeysError
+from keys.errors import CustodianRefused, CustodianUnreachable, KeysError
 from keys.selectors import rings
 from keys.signer import RingName, signer
 
 
 @dataclass(frozen=True, slots=True)
 class RingReadiness:
-    """Whether a ring can sign now; `detail` is the name of what stands in the way."""
+    """Whether a ring can sign now.
+
+    Attributes:
+        detail: the name of what stands in the way.
+        away: whether that is a custodian, of whom all workers ask alike: the others are no readier than this one.
+    """
 
     realm: str
     purpose: str
     algorithm: str
     ready: bool
     detail: str
+    away: bool = False
 
 
 def readiness(now: datetime) -> Sequence[RingReadiness]:
@@ -35,5 +41,6 @@ def _readiness(name: RingName, realm: str, now: datetime) -> RingReadiness:
     try:
         signer.proven_key(name, now)
     except KeysError as error:
-        return RingReadiness(realm, name.purpose, name.algorithm, ready=False, detail=type(error).__name__)
+        away = isinstance(error, CustodianUnreachable | CustodianRefused)
+        return RingReadiness(realm, name.purpose, name.algorithm, ready=False, detail=type(error).__name__, away=away)
     return RingReadiness(realm, name.purpose, name.algorithm, ready=True, detail="")

@@ -12,6 +12,8 @@ from keys import api
 from keys.errors import ForeignKeyRefused
 from tokens.client_metadata import ClientMetadata, completed
 from tokens.models import Client
+from tokens.registration import metadata_of
+from tokens.services.algorithm_changes import refuse_early_algorithms
 from tokens.services.clients import ClientRefused, refuse_faults, refuse_identity
 from tokens.vocabulary import AuthMethod, GrantType, ResponseType, SubjectType
 
@@ -199,6 +201,8 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
             refuse_identity(client_id=cleaned.get("client_id", self.instance.client_id), name=cleaned["name"])
             metadata = self.metadata()
             refuse_faults(metadata, realm=cleaned.get("realm") or self.instance.realm)
+            if self.instance.pk:
+                refuse_early_algorithms(metadata_of(self.instance), metadata, realm=self.instance.realm)
         except ClientRefused as error:
             raise ValidationError(str(error)) from error
         return {**cleaned, "response_types": list(metadata.response_types)}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,8 +29,9 @@ from tests.provider import make_realm
 from tests.tokens.clients import register
 from tokens.algorithm_shares import in_share, parse_share
 from tokens.models import Client
+from tokens.registration import metadata_of
 from tokens.services.algorithm_moves import Move, MoveRefused, move_clients
-from tokens.services.client_changes import switch_direct_sign_in
+from tokens.services.client_changes import change_client, switch_direct_sign_in
 from tokens.services.clients import ClientRefused
 from tokens.vocabulary import DIRECT_CLIENT_ID, GrantType, ResponseType
 
@@ -350,3 +352,29 @@ def test_two_moves_at_once_move_each_client_once() -> None:
     events = Event.objects.filter(name=EventName.CLIENT_ALGORITHM_MOVED).values_list("target", flat=True)
     assert sorted(events) == sorted({*events})
     assert len(events) == 6
+
+
+def changed(client: Client, algorithm: str) -> Client:
+    return change_client(
+        client, name=client.name, enabled=True, metadata=replace(metadata_of(client), access_token_alg=algorithm),
+        actor="test", now=timezone.now(),
+    )  # fmt: skip
+
+
+def test_nor_does_an_edit_move_a_client_to_a_key_that_verifiers_do_not_know(realm: Realm) -> None:
+    client, _ = register(realm)
+    young = ring_since(realm, "ES384", timezone.now())
+    known = KeyPair.objects.filter(ring=young).earliest("activates_at").published_at + young.propagation
+    with pytest.raises(ClientRefused, match=f"before {known:%Y-%m-%d %H:%M:%S} UTC"):
+        changed(client, "ES384")
+    assert changed(client, "Ed25519").access_token_alg == "Ed25519"
+
+
+def test_an_edit_may_in_a_realm_as_young_as_the_key_and_where_the_present_key_is_gone(realm: Realm) -> None:
+    client, _ = register(realm)
+    ring_since(realm, "ES384", timezone.now())
+    KeyPair.objects.filter(ring__realm=realm, ring__algorithm="ES256").update(compromised_at=timezone.now())
+    assert changed(client, "ES384").access_token_alg == "ES384"
+    fresh = make_realm("fresh")
+    ring_since(fresh, "ES384", timezone.now())
+    assert changed(register(fresh)[0], "ES384").access_token_alg == "ES384"

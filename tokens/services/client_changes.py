@@ -9,6 +9,7 @@ from realms.models import Realm
 from tokens.client_metadata import ClientMetadata, completed
 from tokens.models import Client
 from tokens.registration import metadata_of
+from tokens.services.algorithm_changes import refuse_early_algorithms
 from tokens.services.clients import (
     ClientRefused,
     columns_of,
@@ -39,7 +40,8 @@ def change_client(
         The client as it is now.
 
     Raises:
-        ClientRefused: the name or the metadata can't be registered, or would change who it is.
+        ClientRefused: the name or the metadata can't be registered, would change who it is, or have its tokens
+            signed by a key that verifiers don't know yet.
     """
     metadata = completed(metadata)
     refuse_identity(client_id=client.client_id, name=name)
@@ -51,6 +53,7 @@ def change_client(
                 "How a client authenticates and by what subjects it knows people never changes: register another one."
             )
         refuse_faults(metadata, realm=locked.realm, rings=api.hold_rings(locked.realm))
+        refuse_early_algorithms(present, metadata, realm=locked.realm)
         columns = {"name": name, "enabled": enabled, **columns_of(metadata)}
         # What somebody chose by hand is no migration's to take back.
         columns["moved_algorithms"] = {

@@ -1,0 +1,1 @@
+"""Tests of the package that a service installs. None of them needs the database."""

@@ -1,4 +1,4 @@
-"""Authlib, PyJWT and jose around one rotation: what `make test` holds of `make interop`."""
+"""Authlib, PyJWT, jose and the example service around one rotation: what `make test` holds of `make interop`."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +13,7 @@ from tests.interop import authlib_client
 from tests.interop.browser import Browser
 from tests.interop.node_programs import MissingRuntime, Program, running_program
 from tests.interop.provider import EMAIL, JWKS, Provider, kid_of
+from tests.interop.resource_server import Notes, running_notes
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Rotation:
         authlib: the application that they signed in to.
         pyjwt: knows the JWKS of before.
         jose: knows it too; or why there is no jose here.
+        notes: the example service, which knows it as well.
+        client_token: of its client, from before.
         before: Authlib's tokens from the sign-in.
         after: and from the refresh, by other keys.
         kids: algorithm → kid of the key that signs now.
@@ -34,6 +37,8 @@ class Rotation:
     authlib: authlib_client.Application
     pyjwt: jwt.PyJWKClient
     jose: Program | MissingRuntime
+    notes: Notes
+    client_token: str
     before: dict[str, Any]
     after: dict[str, Any]
     kids: dict[str, str]
@@ -53,10 +58,13 @@ def rotation(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> It
         jose = running_jose(stack, provider, tmp_path_factory.mktemp("jose") / "stderr")
         if isinstance(jose, Program):
             verify_with_jose(jose, provider, before)
+        notes = stack.enter_context(running_notes(provider, tmp_path_factory.mktemp("notes")))
+        client_token = notes.token()
+        assert notes.ask(client_token, method="POST", text="Buy bread").status_code == 201
         times_asked = provider.times_asked_for(JWKS)
         kids = provider.rotate()
         after = authlib.refresh(before["refresh_token"])
-        yield Rotation(browser, authlib, pyjwt, jose, before, after, kids, times_asked)
+        yield Rotation(browser, authlib, pyjwt, jose, notes, client_token, before, after, kids, times_asked)
 
 
 def running_jose(stack: ExitStack, provider: Provider, log: Path) -> Program | MissingRuntime:
@@ -114,3 +122,25 @@ def test_jose_verifies_with_the_keys_that_it_had(provider: Provider, rotation: R
     for tokens in (rotation.before, rotation.after):
         assert verify_with_jose(rotation.jose, provider, tokens)["client_id"] == "short-form"
     assert provider.times_asked_for(JWKS) == rotation.times_asked
+
+
+@pytest.mark.spec("keys.md, the promise; RFC 9068 §4, RFC 6750 §3.1, RFC 9470 §3")
+def test_the_example_service_goes_on_with_the_keys_that_it_had(provider: Provider, rotation: Rotation) -> None:
+    notes, fresh = rotation.notes, rotation.notes.token()
+    assert kid_of(fresh) != kid_of(rotation.client_token)
+    for token in (rotation.client_token, fresh):
+        answer = notes.ask(token)
+        assert (answer.status_code, answer.json()["notes"]) == (200, ["Buy bread"])
+    assert provider.times_asked_for(JWKS) == rotation.times_asked
+    refusals = {
+        "": (401, 'Bearer realm="notes"'),
+        f"{fresh}A": (401, "invalid_token"),
+        rotation.after["id_token"]: (401, "invalid_token"),
+        rotation.after["access_token"]: (403, 'scope="notes:read"'),
+    }
+    for token, (status, challenge) in refusals.items():
+        answer = notes.ask(token)
+        assert answer.status_code == status
+        assert challenge in answer.headers["WWW-Authenticate"]
+    stale = notes.ask(fresh, method="DELETE")
+    assert (stale.status_code, 'max_age="300"' in stale.headers["WWW-Authenticate"]) == (401, True)

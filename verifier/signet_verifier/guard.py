@@ -69,7 +69,7 @@ class Guard:
         return Reply(refusal.status, (("WWW-Authenticate", refusal.challenge(self.realm)), *_NEVER_STORED))
 
 
-_NEVER_STORED = (("Cache-Control", "no-store"), ("Content-Length", "0"))
+_NEVER_STORED = (("Cache-Control", "no-store"), ("Content-Type", "text/plain"), ("Content-Length", "0"))
 
 
 def token_in(authorization: Sequence[str], query: str = "") -> str:

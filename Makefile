@@ -10,7 +10,7 @@ SETUP = $(or $(FOUND),$(error Signet needs Python 3.11 or newer: apt-get install
 	-I idp_project/setup_environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check checks conformance catalogues pictures prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-with-token ready-to-interop
+.PHONY: help run test bench check checks conformance catalogues pictures prove interop lock clean ready-to-run ready-to-test ready-to-browse ready-with-token ready-to-interop
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
@@ -27,6 +27,9 @@ prove: ready-to-test ## the long proofs that the test suite holds in short form
 
 interop: ready-to-interop ## real clients, unmodified, against the running server
 	@$(WITH_DATABASE) $(PYTHON) -m pytest tests/interop -m '' -n 0 --no-cov $(PYTEST)
+
+bench: ready-to-test ## the verifier's speed beside PyJWT and joserfc, in one run
+	@PYTHONPATH=verifier $(PYTHON) -m benchmarks.verifier
 
 check: ready-to-test ## style, types, layers, missing migrations, settings for deployment
 	@export IDP_ISSUER=https://id.example.org; \

@@ -25,7 +25,7 @@ def test_a_service_goes_on_through_rotations_and_a_compromise(settled: Provider,
         assert notes.ask(last).status_code == 200
         assert len({kid_of(token) for token in [*tokens, last]}) == len(tokens) + 1
         asked = settled.times_asked_for(JWKS)
-        settled.manage("compromise_key", kid_of(last), "--yes")
+        settled.manage("compromise_key", kid_of(last))
         wait_until(lambda: kid_of(notes.token()) != kid_of(last), seconds=20, what="another key signs")
         fresh = notes.token()
         wait_until(

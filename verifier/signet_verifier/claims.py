@@ -12,6 +12,7 @@ MAX_NUMERIC_DATE = 253_402_300_799  # the last second of the year 9999
 MOST_TRUST = 100
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_UNCHANGEABLE = frozenset({str, int})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,11 @@ def read_claims(claims: Mapping[str, Any]) -> Claims:
         amr=_texts(claims, "amr"),
         device_trust=_trust(claims),
         session_id=_optional_text(claims, "sid"),
-        confirmation=_frozen(confirmation),
+        confirmation=_frozen(confirmation) if confirmation else _NOTHING,
         key_thumbprint=_thumbprint(confirmation),
-        every=_frozen(claims),
+        every=MappingProxyType(
+            {name: value if type(value) in _UNCHANGEABLE else _frozen(value) for name, value in claims.items()}
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from signet_verifier.errors import (
 )
 from signet_verifier.fetching import Answer, FetchFailed, HttpFetch
 from signet_verifier.guard import Guard
+from signet_verifier.introspection import Introspection
 from signet_verifier.key_set import Freshness
 from signet_verifier.requirement import MULTI_FACTOR, PHISHING_RESISTANT, SINGLE_FACTOR, Requirement, requirement
 from signet_verifier.verifier import Verifier
@@ -31,6 +32,7 @@ __all__ = [
     "HttpFetch",
     "InsufficientAuthentication",
     "InsufficientScope",
+    "Introspection",
     "InvalidRequest",
     "InvalidToken",
     "NoCredentials",

@@ -46,6 +46,18 @@ class Provider:
             raise FetchFailed(f"The JWK Set is answered with {answer.status}.")
         return answer
 
+    def introspect(self, form: bytes, authorization: str) -> Answer:
+        """What is said of a token (RFC 7662 §2.1).
+
+        Raises:
+            FetchFailed: there is no answer.
+        """
+        headers = _JSON | {"Authorization": authorization, "Content-Type": "application/x-www-form-urlencoded"}
+        answer = self._fetch(self.address("introspection_endpoint"), headers, form)
+        if answer.status != _OK:
+            raise FetchFailed(f"Introspection is answered with {answer.status}.")
+        return answer
+
     def address(self, name: str) -> str:
         """The address of an endpoint, by its name in discovery.
 

@@ -9,6 +9,7 @@ from signet_verifier.claims import Claims, read_claims
 from signet_verifier.compact import MAX_TOKEN_BYTES, Reader
 from signet_verifier.errors import ConfigurationWrong, InvalidToken
 from signet_verifier.fetching import Fetch, HttpFetch
+from signet_verifier.introspection import Introspection, Introspector
 from signet_verifier.jwks import ALGORITHMS, VerificationKey
 from signet_verifier.key_set import Freshness, KeySet
 from signet_verifier.memory import Memory, Verified
@@ -16,6 +17,7 @@ from signet_verifier.provider import Provider
 
 MOST_LEEWAY = 300
 MEMORIES = 10_000
+_DOTS_OF_A_JWS = 2
 
 
 class Verifier:
@@ -30,6 +32,7 @@ class Verifier:
         leeway: seconds that the clocks may differ by, 300 at most.
         freshness: how long a copy of the keys is used.
         memories: how many verified tokens are remembered (about 2 KB each); 0 for none.
+        introspection: has the provider asked for opaque tokens; without it they are refused.
         fetch: makes the requests to the provider.
         clock, monotonic: seconds since 1970, and seconds that never go back.
 
@@ -46,6 +49,7 @@ class Verifier:
         leeway: int = 30,
         freshness: Freshness | None = None,
         memories: int = MEMORIES,
+        introspection: Introspection | None = None,
         fetch: Fetch | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -61,6 +65,7 @@ class Verifier:
         self.issuer, self.leeway, self.clock = issuer, leeway, clock
         provider = Provider(issuer, fetch=fetch or HttpFetch(), monotonic=monotonic)
         self._keys = KeySet(provider, algorithms=accepted, freshness=freshness or Freshness(), monotonic=monotonic)
+        self._introspector = introspection and Introspector(provider, introspection, monotonic=monotonic)
         self._reader, self._memory = Reader(), Memory(memories)
 
     def verify(self, token: str, *, key_thumbprint: str = "", allow_bound: bool = False) -> Claims:
@@ -74,29 +79,35 @@ class Verifier:
 
         Raises:
             InvalidToken: it is not good; or bound to a key, and no proof of that key came (RFC 9449 §7.2).
-            ProviderUnavailable: there are no keys to verify it with.
+            ProviderUnavailable: there are no keys to verify it with, or no answer to a question for it.
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidToken(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
-        claims = self._remembered(token) or self._verified(token)
+        if self._introspector and _is_opaque(token):
+            claims = self._introspector.claims(token)
+            self._check_now(claims)
+        else:
+            claims = self._remembered(token) or self._verified(token)
         _check_binding(claims, key_thumbprint, allow_bound=allow_bound)
         return claims
 
-    def verify_many(self, tokens: Sequence[str], *, threads: int = 1) -> list[Claims | InvalidToken]:
+    def verify_many(self, tokens: Sequence[str], *, threads: int = 8) -> list[Claims | InvalidToken]:
         """What each of several tokens is worth, in their order: its claims, or why it is refused.
 
         Arguments:
             tokens: as they came; bound ones are refused.
-            threads: how many share the work. More than one helps where the interpreter has no lock of its own
-                (free-threaded Python); with the lock they only get in each other's way.
+            threads: how many ask the provider at once for opaque tokens. Signatures are verified by the calling
+                thread alone: they hold the interpreter's lock, so that more threads only get in each other's way.
 
         Raises:
-            ProviderUnavailable: there are no keys to verify one with.
+            ProviderUnavailable: there are no keys to verify one with, or no answer to a question for one.
         """
-        if threads <= 1 or len(tokens) <= 1:
-            return [self._outcome(token) for token in tokens]
-        with ThreadPoolExecutor(threads, thread_name_prefix="signet-verifier") as pool:
-            return list(pool.map(self._outcome, tokens))
+        opaque = {token for token in tokens if _is_opaque(token)} if self._introspector else set()
+        outcomes: dict[str, Claims | InvalidToken] = {}
+        if len(opaque) > 1 and threads > 1:
+            with ThreadPoolExecutor(min(threads, len(opaque)), thread_name_prefix="signet-verifier") as pool:
+                outcomes = dict(zip(opaque, pool.map(self._outcome, opaque), strict=True))
+        return [outcomes[token] if token in outcomes else self._outcome(token) for token in tokens]
 
     def _outcome(self, token: str) -> Claims | InvalidToken:
         try:
@@ -134,6 +145,10 @@ class Verifier:
             raise InvalidToken("The token has expired.")
         if now < max(claims.not_before, claims.issued_at) - self.leeway:
             raise InvalidToken("The token is not valid yet.")
+
+
+def _is_opaque(token: str) -> bool:
+    return token.count(".") != _DOTS_OF_A_JWS
 
 
 def _check_algorithm(key: VerificationKey, said: str) -> None:

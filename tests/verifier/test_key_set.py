@@ -178,8 +178,10 @@ def strange_sets(issuer: Issuer) -> dict[str, bytes]:
     """JWK Sets that can't be believed as a whole."""
     good = issuer.published[0].jwk
     secret = {"kty": "oct", "k": base64url(b"x" * 32), "alg": "HS256", "kid": "mac"}
+    hidden = {"kty": "oct", "alg": "HS256", "kid": "mac"}
     lists: dict[str, Any] = {
         "a symmetric key": [good, secret],
+        "a symmetric key without its value": [good, hidden],
         "a private key": [good | {"d": base64url(b"x" * 32)}],
         "a private key to encrypt": [good, good | {"use": "enc", "kid": "e", "d": "x"}],
         "a private lattice key": [good, {"kty": "AKP", "alg": "ML-DSA-44", "priv": "x", "pub": "x"}],

@@ -46,6 +46,17 @@ def test_each_algorithm_verifies_and_notices_one_bit(algorithm: str) -> None:
         verifier.verify(f"{message}.{changed(signature)}")
 
 
+@pytest.mark.spec("RFC 7518 §3.3, §3.4, RFC 8037 §3.1, RFC 9964 §4")
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_signature_of_another_length_or_of_nothing_is_none(algorithm: str) -> None:
+    issuer = Issuer(published=[key(algorithm=algorithm)])
+    verifier, (message, _, _) = issuer.verifier(), issuer.published[0].sign(claims()).rpartition(".")
+    good = issuer.published[0].signature(message.encode())
+    for bad in (b"", b"\0", good[:-1], good + b"\0", bytes(len(good)), b"\xff" * len(good)):
+        with pytest.raises(InvalidToken, match="signature"):
+            verifier.verify(f"{message}.{base64url(bad)}")
+
+
 @pytest.mark.spec("RFC 9864 §2.2")
 def test_ed25519_goes_by_its_name_of_before_too(issuer: Issuer, verifier: Verifier) -> None:
     issuer.published = [key(algorithm="Ed25519")]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 
@@ -187,8 +187,8 @@ def _read(members: Mapping[str, Any], kid: str, algorithms: frozenset[str]) -> V
         return None
     try:
         key = row.read(cast("Mapping[str, str]", members))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        logger.warning("A key of the JWK Set is malformed or weak, and passed over.")
+    except (ValueError, KeyError, TypeError, AttributeError, UnsupportedAlgorithm):
+        logger.warning("A key of the JWK Set is malformed, weak or unknown to this build, and passed over.")
         return None
     names = frozenset({name, *(alias for alias, meant in _ALIASES.items() if meant == name)})
     return VerificationKey(kid, name, _fingerprint(name, members), names, row.signature, key)

@@ -6,11 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,21 +94,26 @@ def signing_workers(urls: Sequence[str], *, suspect: str) -> Iterator[list[Worke
             worker.listener.join()
 
 
+def database_url(server: Mapping[str, Any]) -> str:
+    """The `DATABASE_URL` of a database by Django's settings of it."""
+    user, host, port = quote(server["USER"]), str(server["HOST"] or "127.0.0.1"), server["PORT"] or 5432
+    if host.startswith("/"):
+        return f"postgres://{user}@/{quote(host)}/{server['NAME']}"
+    return f"postgres://{user}:{quote(server['PASSWORD'])}@{host}:{port}/{server['NAME']}"
+
+
 class Line:
     """A TCP line to the database that can be cut: afterwards nothing passes, and nobody is let in.
 
     Arguments:
-        url: the `DATABASE_URL` at its other end, of a server that listens on TCP.
+        server: Django's settings of the database at its other end, which may listen on a socket in a folder.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._far = (parts.hostname or "127.0.0.1", parts.port or 5432)
+    def __init__(self, server: Mapping[str, Any]) -> None:
+        self._server = server
         self._door = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
-        port = self._door.getsockname()[1]
-        credentials = parts.netloc.rpartition("@")[0]
-        self.url = urlunsplit(parts._replace(netloc=f"{credentials}@127.0.0.1:{port}"))
+        self.url = database_url({**server, "HOST": "127.0.0.1", "PORT": self._door.getsockname()[1]})
         threading.Thread(target=self._let_in, daemon=True).start()
 
     def cut(self) -> None:
@@ -117,11 +123,19 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
+    def _reach(self) -> socket.socket:
+        host, port = str(self._server["HOST"] or "127.0.0.1"), int(self._server["PORT"] or 5432)
+        if not host.startswith("/"):
+            return socket.create_connection((host, port))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(f"{host}/.s.PGSQL.{port}")
+        return far
+
     def _let_in(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._door.accept()
-                far = socket.create_connection(self._far)
+                far = self._reach()
                 self._open += [near, far]
                 for source, target in ((near, far), (far, near)):
                     threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()

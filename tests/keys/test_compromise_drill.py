@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from urllib.parse import quote
 
 import pytest
 from django.conf import LazySettings
@@ -20,7 +19,7 @@ from tests.conftest import ACTOR
 from tests.interop.processes import wait_until
 from tests.keys.commands import Ran, run
 from tests.keys.known_secrets import SECRET_B
-from tests.keys.signing_workers import Line, Worker, signing_workers
+from tests.keys.signing_workers import Line, Worker, database_url, signing_workers
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -44,21 +43,15 @@ def ring(db: None, settings: LazySettings) -> KeyRing:
     return ring
 
 
-def database_url() -> str:
-    """Of the test's own database."""
-    found = connection.settings_dict
-    credentials = f"{quote(found['USER'])}:{quote(found['PASSWORD'])}"
-    return f"postgres://{credentials}@{found['HOST'] or '127.0.0.1'}:{found['PORT'] or 5432}/{found['NAME']}"
-
-
 def drill(act: Callable[[str], Ran], lost: str) -> tuple[list[Worker], float]:
     """Have a key declared compromised under four workers, the last of which was cut off just before.
 
     Returns:
         What the workers said until all followed, and the moment by which the declaration stood.
     """
-    line = Line(database_url())
-    with signing_workers([*[database_url()] * (WORKERS - 1), line.url], suspect=lost) as workers:
+    server = connection.settings_dict
+    line = Line(server)
+    with signing_workers([*[database_url(server)] * (WORKERS - 1), line.url], suspect=lost) as workers:
         wait_until(lambda: all(len(worker.told) > 3 for worker in workers), seconds=60, what="every worker signs")
         assert {worker.told[-1].said for worker in workers} == {lost}
         line.cut()
